@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * <libvmm/block.h> - give a guest a disk, and write what stands behind it.
+ *
+ * A disk is two halves: a front end that the guest sees (virtio-blk, made by
+ * vmm_add_block()) and a backend (struct vmm_blk, made by a vmm_blk_open_ call
+ * or, from a table of the application's, by vmm_blk_create()).
+ */
+#ifndef LIBVMM_BLOCK_H
+#define LIBVMM_BLOCK_H
+
+#include <sys/uio.h>
+#include <libvmm/common.h>
+#include <libvmm/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vmm_blk;		/* a backend: one disk's worth of storage */
+
+/* ---- a backend of the application's own ---- */
+
+enum vmm_blk_op {
+	VMM_BLK_READ		= 0,
+	VMM_BLK_WRITE		= 1,
+	VMM_BLK_FLUSH		= 2,	/* what was completed before is on stable storage */
+	VMM_BLK_DISCARD		= 3,
+	VMM_BLK_WRITE_ZEROES	= 4,
+};
+
+/**
+ * One transfer, lent to the backend until vmm_blk_complete(). [offset,
+ * offset + length) lies inside the disk and is a multiple of 512 bytes: the
+ * front end has checked it. Flush has no range.
+ */
+struct vmm_blk_request {
+	uint32_t op;			/* enum vmm_blk_op */
+	uint32_t flags;			/* reserved: 0 */
+	uint64_t offset;		/* bytes */
+	uint64_t length;		/* bytes; the sum of @iov for read and write */
+	const struct iovec *iov;	/* guest memory: moved, never interpreted */
+	uint32_t nr_iov;
+	uint32_t reserved;
+	uint64_t scratch[4];		/* the backend's, for whatever it likes */
+};
+
+/** What a disk is like. */
+struct vmm_blk_info {
+	size_t size;			/* sizeof(struct vmm_blk_info) */
+	uint64_t capacity;		/* bytes; rounded down to 512 */
+	uint32_t block_size;		/* logical, bytes: a power of two, 512 .. 4096; default 512 */
+	uint32_t physical_block_size;	/* bytes: a power of two >= block_size; default block_size */
+	uint32_t flags;			/* VMM_BLK_* */
+	uint32_t max_segments;		/* iovecs of one request; default and most 128 */
+};
+
+enum {
+	VMM_BLK_READ_ONLY	= 1 << 0,
+	VMM_BLK_CAN_FLUSH	= 1 << 1,	/* VMM_BLK_FLUSH may be submitted */
+	VMM_BLK_CAN_DISCARD	= 1 << 2,
+	VMM_BLK_CAN_ZERO	= 1 << 3,
+};
+
+#define VMM_BLK_INFO_INIT	{ .size = sizeof(struct vmm_blk_info) }
+
+/** What a kind of disk does. One const table per kind. */
+struct vmm_blk_ops {
+	size_t size;			/* sizeof(struct vmm_blk_ops) */
+	const char *name;		/* "file" */
+
+	/*
+	 * The disk is plugged in: @loop is where the other calls come from.
+	 * Optional. A negative errno fails vmm_add_block().
+	 */
+	int (*attach)(void *state, struct vmm_loop *loop);
+
+	/*
+	 * Start @req. Answer it exactly once with vmm_blk_complete(), here or
+	 * later, in any thread. Do not block. Required.
+	 */
+	void (*submit)(void *state, struct vmm_blk_request *req);
+
+	/*
+	 * All requests of this turn were submitted: a chance to hand them to
+	 * the system in one call. Optional.
+	 */
+	void (*commit)(void *state);
+
+	/* Answer everything outstanding before returning. Required. */
+	void (*drain)(void *state);
+
+	/* Undo attach(). After drain(). Optional. */
+	void (*detach)(void *state);
+
+	/* Free @state. Called once, after detach(). Optional. */
+	void (*destroy)(void *state);
+};
+
+/**
+ * Make a backend from a table. @ops is borrowed until the backend is
+ * destroyed; @info is read during the call. @state is the backend's on success and stays the
+ * caller's on failure. The caller owns *@ret_blk until vmm_add_block() takes it.
+ *
+ * Returns 0, -EINVAL, -E2BIG or -ENOMEM. Thread safety: any thread.
+ */
+VMM_API int vmm_blk_create(const struct vmm_blk_ops *ops, void *state,
+			   const struct vmm_blk_info *info, struct vmm_blk **ret_blk) VMM_MUST_CHECK;
+
+/** @result: 0, or -EIO, -ENOSPC, -EROFS, -EOPNOTSUPP, …. Thread safety: any thread. */
+VMM_API void vmm_blk_complete(struct vmm_blk_request *req, int result);
+
+/** Destroy a backend that was not given to a guest. NULL is allowed. */
+VMM_API void vmm_blk_destroy(struct vmm_blk *blk);
+
+/** What @blk is like. @ret_info->size is set by the caller. Returns 0 or -EINVAL. */
+VMM_API int vmm_blk_info(const struct vmm_blk *blk, struct vmm_blk_info *ret_info);
+
+/* ---- built-in backends ---- */
+
+/** A plain file or a block device, raw: no image format is ever guessed. */
+struct vmm_blk_file_config {
+	size_t size;			/* sizeof(struct vmm_blk_file_config) */
+	const char *path;		/* or: */
+	int fd;				/* duplicated; > 0 */
+	uint32_t flags;			/* VMM_BLK_READ_ONLY, VMM_BLK_FILE_* */
+};
+
+enum {
+	VMM_BLK_FILE_DIRECT	= 1 << 8,	/* O_DIRECT: past the host's page cache */
+	VMM_BLK_FILE_THREADS	= 1 << 9,	/* a thread pool even where io_uring works */
+	VMM_BLK_FILE_UNLOCKED	= 1 << 10,	/* do not take the file's lock (see below) */
+};
+
+#define VMM_BLK_FILE_CONFIG_INIT	{ .size = sizeof(struct vmm_blk_file_config) }
+
+/**
+ * Open a file or block device as a disk.
+ *
+ * Takes an open file description lock (exclusive, or shared when read-only), so
+ * that two guests do not write one file; VMM_BLK_FILE_UNLOCKED leaves it out.
+ *
+ * Returns 0; -EINVAL (neither or both of path and fd; a directory; not a whole
+ * number of 512-byte sectors, or empty); -EBUSY (locked by somebody else); -ENOENT, -EACCES, … of open(2);
+ * -E2BIG; -ENOMEM. Thread safety: any thread.
+ */
+VMM_API int vmm_blk_open_file(const struct vmm_blk_file_config *config,
+			      struct vmm_blk **ret_blk) VMM_MUST_CHECK;
+
+/**
+ * A disk of @capacity bytes of host memory, zeros at first, forgotten at the end.
+ * Returns 0, -EINVAL or -ENOMEM. Thread safety: any thread.
+ */
+VMM_API int vmm_blk_open_ram(uint64_t capacity, struct vmm_blk **ret_blk) VMM_MUST_CHECK;
+
+/* ---- the front end ---- */
+
+/** A virtio block device (VIRTIO 1.2, 5.2). */
+struct vmm_block_config {
+	size_t size;			/* sizeof(struct vmm_block_config) */
+	struct vmm_blk *backend;	/* the guest's on success, else the caller's */
+	const char *name;		/* copied; default "disk" */
+	const char *serial;		/* copied; up to 20 bytes: /sys/block/vda/serial */
+	uint32_t transport;		/* enum vmm_transport of <libvmm/device.h> */
+	uint32_t queue_size;		/* entries; default 256 */
+	struct vmm_loop *loop;		/* borrowed; default the guest's */
+};
+
+#define VMM_BLOCK_CONFIG_INIT	{ .size = sizeof(struct vmm_block_config) }
+
+/**
+ * Plug a disk into a guest that has not been started.
+ *
+ * Returns and threads as vmm_add_device(); *@ret_dev may be NULL.
+ */
+VMM_API int vmm_add_block(struct vmm *vm, const struct vmm_block_config *config,
+			  struct vmm_device **ret_dev) VMM_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

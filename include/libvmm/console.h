@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * <libvmm/console.h> - give a guest a console, and write what stands behind it.
+ *
+ * Two front ends: virtio console (vmm_add_console(), hvc0 in Linux) and the
+ * 16550 serial port (vmm_add_serial(), ttyS0). A backend (struct vmm_chardev)
+ * serves either.
+ *
+ * A reader that stalls never grows memory. By default it never blocks the guest
+ * either: what the backend does not take is dropped and counted. With
+ * VMM_CONSOLE_WAIT the guest's output waits instead, as on a real terminal.
+ */
+#ifndef LIBVMM_CONSOLE_H
+#define LIBVMM_CONSOLE_H
+
+#include <libvmm/common.h>
+#include <libvmm/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct vmm_chardev;		/* a backend: bytes both ways */
+struct vmm_console_port;	/* the front end as its backend sees it */
+
+/* ---- a backend of the application's own ---- */
+
+/** What a kind of console does. One const table per kind. */
+struct vmm_console_ops {
+	size_t size;			/* sizeof(struct vmm_console_ops) */
+	const char *name;		/* "pty" */
+
+	/*
+	 * The console is plugged in. @port is for the vmm_console_port_ calls and
+	 * valid until detach(); all other calls come on @loop. Required.
+	 */
+	int (*attach)(void *state, struct vmm_console_port *port, struct vmm_loop *loop);
+
+	/*
+	 * The guest wrote. Take what there is room for and return how much; call
+	 * vmm_console_port_writable() when there is room again. Do not block. Required.
+	 */
+	size_t (*write)(void *state, const void *data, size_t len);
+
+	/* The guest takes input again after vmm_console_port_input() took less than all. Optional. */
+	void (*readable)(void *state);
+
+	/* Undo attach(): use @port no more. Required. */
+	void (*detach)(void *state);
+
+	/* Free @state. Called once, after detach(). Optional. */
+	void (*destroy)(void *state);
+};
+
+/**
+ * Make a backend from a table. @ops is borrowed until the backend is destroyed.
+ * @state is the backend's on success and the caller's on failure. The caller
+ * owns *@ret_chardev until a vmm_add_ call takes it.
+ *
+ * Returns 0, -EINVAL, -E2BIG or -ENOMEM. Thread safety: any thread.
+ */
+VMM_API int vmm_console_create(const struct vmm_console_ops *ops, void *state,
+			       struct vmm_chardev **ret_chardev) VMM_MUST_CHECK;
+
+/** Destroy a backend that was not given to a guest. NULL is allowed. */
+VMM_API void vmm_console_destroy(struct vmm_chardev *chardev);
+
+/** Input for the guest: copied. Returns how many bytes were taken. On the loop only. */
+VMM_API size_t vmm_console_port_input(struct vmm_console_port *port, const void *data, size_t len);
+
+/** write() will take bytes again. On the loop only. */
+VMM_API void vmm_console_port_writable(struct vmm_console_port *port);
+
+/** The terminal's size, in characters (VIRTIO 1.2, 5.3.4). On the loop only. */
+VMM_API void vmm_console_port_resize(struct vmm_console_port *port, uint16_t columns,
+				     uint16_t rows);
+
+/* ---- built-in backends ---- */
+
+/**
+ * Descriptors: @input_fd is read, @output_fd is written, either may be <= 0 for
+ * none; both are duplicated and may be the same. Pipes, sockets, terminals and
+ * plain files will do. They are not made non-blocking (that would change them for
+ * whoever shares them); reads and writes never block all the same.
+ *
+ * Returns 0, -EINVAL, -EBADF, -EMFILE or -ENOMEM. Any thread.
+ */
+VMM_API int vmm_console_open_fd(int input_fd, int output_fd,
+				struct vmm_chardev **ret_chardev) VMM_MUST_CHECK;
+
+/**
+ * A pseudo terminal of its own: open *@ret_path (borrowed: valid as long as
+ * the backend; may be NULL) with any terminal program. It may be opened and closed many times.
+ *
+ * Returns 0, -ENOENT, -EMFILE, -ENOSPC or -ENOMEM. Any thread.
+ */
+VMM_API int vmm_console_open_pty(struct vmm_chardev **ret_chardev,
+				 const char **ret_path) VMM_MUST_CHECK;
+
+struct vmm_ring;		/* the reader's side of a ring console */
+
+/**
+ * The last @bytes (1 .. 16 MiB, rounded up to a power of two) of output in
+ * memory, the oldest overwritten. *@ret_ring is the caller's, to be released with
+ * vmm_ring_close() before or after the guest is gone.
+ *
+ * Returns 0, -EINVAL or -ENOMEM. Any thread.
+ */
+VMM_API int vmm_console_open_ring(uint32_t bytes, struct vmm_chardev **ret_chardev,
+				  struct vmm_ring **ret_ring) VMM_MUST_CHECK;
+
+/**
+ * Copy output from position *@position on (0 is the guest's first byte ever) and
+ * advance it; a position that was overwritten moves to the oldest byte kept.
+ * Returns the bytes copied, 0 when there are none yet. Any thread.
+ */
+VMM_API size_t vmm_ring_read(struct vmm_ring *ring, uint64_t *position, void *dst, size_t len);
+
+/** Type into the guest. Returns the bytes taken; up to 4 KiB wait. Any thread. */
+VMM_API size_t vmm_ring_write(struct vmm_ring *ring, const void *data, size_t len);
+
+/**
+ * A descriptor that polls readable after output; vmm_ring_read() makes it quiet again once
+ * all was read. Borrowed: valid until vmm_ring_close().
+ */
+VMM_API int vmm_ring_fd(const struct vmm_ring *ring);
+
+/** Release the reader's side. NULL is allowed. */
+VMM_API void vmm_ring_close(struct vmm_ring *ring);
+
+/* ---- the front ends ---- */
+
+enum {
+	VMM_CONSOLE_WAIT	= 1 << 0,	/* output waits for the backend instead of being dropped */
+};
+
+/** A virtio console (VIRTIO 1.2, 5.3) or a serial port. */
+struct vmm_console_config {
+	size_t size;			/* sizeof(struct vmm_console_config) */
+	struct vmm_chardev *backend;	/* the guest's on success, else the caller's */
+	const char *name;		/* copied; default "console" or "serial" */
+	uint32_t flags;			/* VMM_CONSOLE_* */
+	uint32_t transport;		/* enum vmm_transport of <libvmm/device.h>; not for serial */
+	uint16_t columns, rows;		/* the terminal's size at first; 0: not told; not for serial */
+	uint32_t reserved;
+	struct vmm_loop *loop;		/* borrowed; default the guest's */
+};
+
+#define VMM_CONSOLE_CONFIG_INIT	{ .size = sizeof(struct vmm_console_config) }
+
+/** Plug in a virtio console. Returns and threads as vmm_add_device(). */
+VMM_API int vmm_add_console(struct vmm *vm, const struct vmm_console_config *config,
+			    struct vmm_device **ret_dev) VMM_MUST_CHECK;
+
+/**
+ * Connect the first serial port (16550A at port 0x3f8, IRQ 4 on x86_64). Without
+ * it that port does not exist.
+ *
+ * Returns 0, -EINVAL, -E2BIG, -EBUSY (started, or connected already),
+ * -EOPNOTSUPP (a machine without one) or -ENOMEM.
+ */
+VMM_API int vmm_add_serial(struct vmm *vm, const struct vmm_console_config *config) VMM_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

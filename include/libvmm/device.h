@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * <libvmm/device.h> - write a virtio device.
+ *
+ * The devices in lib/devices/virtio/ use this header and nothing more private,
+ * so a device of yours stands on the same ground as a built-in one.
+ * examples/device.c is a whole one.
+ *
+ * Threads: all callbacks of a device run on its loop, one at a time, so a
+ * device needs no lock. The vmm_device_ and vmm_queue_ calls are for those
+ * callbacks and for other callbacks of the same loop, unless it says otherwise.
+ */
+#ifndef LIBVMM_DEVICE_H
+#define LIBVMM_DEVICE_H
+
+#include <stdbool.h>
+#include <sys/uio.h>
+#include <libvmm/common.h>
+#include <libvmm/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A set of feature bits (VIRTIO 1.2, 2.2): bit n is word[n / 32] >> n % 32. */
+struct vmm_features {
+	uint32_t word[4];
+};
+
+static inline bool vmm_features_has(const struct vmm_features *features, unsigned bit)
+{
+	return bit < 128 && (features->word[bit / 32] >> (bit % 32) & 1);
+}
+
+static inline void vmm_features_add(struct vmm_features *features, unsigned bit)
+{
+	if (bit < 128)
+		features->word[bit / 32] |= (uint32_t)1 << (bit % 32);
+}
+
+/**
+ * What a kind of virtio device does. Make one const table per kind.
+ * Only @name, @virtio_id, @kick and @reset are required.
+ */
+struct vmm_device_ops {
+	size_t size;		/* sizeof(struct vmm_device_ops) */
+	const char *name;	/* "virtio-rng": logs, events */
+	uint32_t virtio_id;	/* VIRTIO_ID_* of <linux/virtio_ids.h> */
+	uint32_t reserved;
+
+	/*
+	 * The driver set DRIVER_OK; the queues are up. @features is a checked
+	 * subset of the offer. A negative errno breaks the device.
+	 */
+	int (*activate)(struct vmm_device *dev, const struct vmm_features *features);
+
+	/*
+	 * The guest rang @queue. Pop until vmm_queue_pop() returns 0. The
+	 * library bounds how much one call gives out and calls again.
+	 */
+	void (*kick)(struct vmm_device *dev, struct vmm_queue *queue);
+
+	/*
+	 * Let go of every chain: after it no request is in flight and no guest
+	 * memory is used. Called for a reset by the driver, when the guest
+	 * stops, and before destroy(); also on a device that was never active.
+	 */
+	void (*reset)(struct vmm_device *dev);
+
+	/*
+	 * The driver wrote [offset, offset + len) of the config space, which
+	 * lies inside it. The library has not changed the space: call
+	 * vmm_device_set_config() for what takes effect. NULL: writes are ignored.
+	 */
+	void (*config_write)(struct vmm_device *dev, uint32_t offset, const void *data,
+			     uint32_t len);
+
+	/* Free @state. Called once, after reset(). */
+	void (*destroy)(void *state);
+};
+
+enum vmm_transport {
+	VMM_TRANSPORT_DEFAULT	= 0,	/* what the guest's config says; at first PCI */
+	VMM_TRANSPORT_PCI	= 1,	/* virtio-pci, modern, MSI-X (VIRTIO 1.2, 4.1) */
+	VMM_TRANSPORT_MMIO	= 2,	/* virtio-mmio version 2 (VIRTIO 1.2, 4.2) */
+};
+
+#define VMM_DEVICE_QUEUES_MAX	64	/* queues of a device */
+#define VMM_DEVICE_CONFIG_MAX	256	/* bytes of device-specific config space */
+#define VMM_QUEUE_SIZE_MAX	1024	/* entries of a queue that a device may ask for */
+
+/** One device to plug in. */
+struct vmm_device_config {
+	size_t size;			/* sizeof(struct vmm_device_config) */
+	const struct vmm_device_ops *ops;	/* borrowed: valid until vmm_destroy() */
+	void *state;			/* the guest's on success (ops->destroy), else the caller's */
+	const char *name;		/* copied; "disk0": events, logs; default ops->name */
+	struct vmm_features features;	/* offered; the library adds the ring and transport ones */
+	const void *config_space;	/* copied: what the config space holds at first */
+	uint32_t config_bytes;		/* 0 .. VMM_DEVICE_CONFIG_MAX */
+	uint32_t nr_queues;		/* 1 .. VMM_DEVICE_QUEUES_MAX */
+	uint32_t queue_size;		/* entries; a power of two up to VMM_QUEUE_SIZE_MAX; default 256 */
+	uint32_t transport;		/* enum vmm_transport */
+	struct vmm_loop *loop;		/* borrowed; default the guest's */
+};
+
+#define VMM_DEVICE_CONFIG_INIT	{ .size = sizeof(struct vmm_device_config) }
+
+/**
+ * Plug a device into a guest that has not been started.
+ *
+ * @config is read during the call. *@ret_dev (may be NULL) is borrowed: valid
+ * until vmm_destroy().
+ *
+ * Returns 0, -EINVAL, -E2BIG, -EBUSY (the guest was started), -ENOSPC (no
+ * address, slot or interrupt left), -ENOMEM, or what KVM said.
+ * Thread safety: any thread, one at a time for each guest.
+ */
+VMM_API int vmm_add_device(struct vmm *vm, const struct vmm_device_config *config,
+			   struct vmm_device **ret_dev) VMM_MUST_CHECK;
+
+/** The @state given when @dev was added. Any thread. */
+VMM_API void *vmm_device_state(const struct vmm_device *dev);
+
+/** The loop on which @dev's callbacks run. Any thread. */
+VMM_API struct vmm_loop *vmm_device_loop(const struct vmm_device *dev);
+
+/** Queue @index of @dev, or NULL if it has none such. */
+VMM_API struct vmm_queue *vmm_device_queue(const struct vmm_device *dev, uint32_t index);
+
+/** Whether the driver has set DRIVER_OK and the device is neither reset nor broken. */
+VMM_API bool vmm_device_active(const struct vmm_device *dev);
+
+/**
+ * Change [offset, offset + len) of the config space; with @notify the driver
+ * gets a config change interrupt (VIRTIO 1.2, 2.5). The part outside the space is
+ * ignored. Any thread.
+ */
+VMM_API void vmm_device_set_config(struct vmm_device *dev, uint32_t offset, const void *data,
+				   uint32_t len, bool notify);
+
+/**
+ * The guest broke the device's protocol: stop its queues, set DEVICE_NEEDS_RESET
+ * (VIRTIO 1.2, 2.1.2), and tell the application with an event whose words are
+ * @why. Until the driver resets the device, pops return -EBADMSG.
+ */
+VMM_API void vmm_device_break(struct vmm_device *dev, const char *why);
+
+#define VMM_CHAIN_MAX	130	/* 128 data segments, a header and a status */
+
+/**
+ * One request, already copied out of the ring and checked: the guest can no
+ * longer change its shape. iov[0 .. nr_out) is read by the device and
+ * iov[nr_out .. nr_out + nr_in) is written by it. The bytes are guest memory:
+ * copy what must be checked.
+ */
+struct vmm_chain {
+	uint16_t head;
+	uint16_t nr_out;
+	uint16_t nr_in;
+	uint16_t reserved;
+	uint32_t out_len;
+	uint32_t in_len;
+	struct iovec iov[VMM_CHAIN_MAX];
+};
+
+/**
+ * Take the next request.
+ *
+ * Returns 1 with *@chain filled, 0 when there is none for now, or -EBADMSG when
+ * the guest broke the rules: the device is then broken (vmm_device_break()).
+ * The device just returns; there is nothing to clean up. *@chain is scratch
+ * space: it means something only after a return of 1.
+ */
+VMM_API int vmm_queue_pop(struct vmm_queue *queue, struct vmm_chain *chain) VMM_MUST_CHECK;
+
+/**
+ * Give back @chain, or any chain whose head is @chain->head, saying how many
+ * bytes of its in part were written; more than it has are cut to what it has.
+ * Order is free. Nothing happens to a queue that was reset or broken meanwhile.
+ */
+VMM_API void vmm_queue_push(struct vmm_queue *queue, const struct vmm_chain *chain,
+			    uint32_t written);
+
+/** Put the last popped chain back: the next pop returns it. Not after a push. */
+VMM_API void vmm_queue_unpop(struct vmm_queue *queue);
+
+/** Interrupt the guest if it asked to hear of the pushes since last time. */
+VMM_API void vmm_queue_notify(struct vmm_queue *queue);
+
+/** The number of @queue in its device. */
+VMM_API uint32_t vmm_queue_index(const struct vmm_queue *queue);
+
+/**
+ * Copy from the out part of @chain, beginning @offset bytes into it.
+ * Returns the bytes copied, fewer than @len at the end of the part.
+ */
+VMM_API size_t vmm_chain_read(const struct vmm_chain *chain, size_t offset, void *dst, size_t len);
+
+/** Copy to the in part of @chain, likewise. */
+VMM_API size_t vmm_chain_write(const struct vmm_chain *chain, size_t offset, const void *src,
+			       size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

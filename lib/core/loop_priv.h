@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop_priv.h - what the library itself needs of a loop beyond <libvmm/loop.h>.
+ *
+ * A vCPU may wait for the loop; the loop never waits for a vCPU. Each wait of
+ * a vCPU ends when its guest is told to stop.
+ */
+#ifndef CORE_LOOP_PRIV_H
+#define CORE_LOOP_PRIV_H
+
+#include <stdbool.h>
+#include <libvmm/loop.h>
+
+/* Guests and devices that use the loop; vmm_loop_destroy() refuses while there are any. */
+void vmm__loop_get(struct vmm_loop *loop);
+void vmm__loop_put(struct vmm_loop *loop);
+
+bool vmm__loop_has_thread(const struct vmm_loop *loop);
+
+/*
+ * Keep the loop's callbacks from running until vmm__loop_leave(): for calls of
+ * the application's that change what callbacks use. Nests, also inside a callback.
+ * Never taken by a vCPU's thread, and never while waiting for one.
+ */
+void vmm__loop_enter(struct vmm_loop *loop);
+void vmm__loop_leave(struct vmm_loop *loop);
+
+/*
+ * Run @fn(@data) on the loop and wait until it has returned. For vCPU threads.
+ * Inside the loop already, it is called directly. -ECANCELED when *@cancel became
+ * true first: @fn has not run then and will not.
+ */
+int vmm__loop_call(struct vmm_loop *loop, const bool *cancel, void (*fn)(void *data), void *data);
+
+/* Have waiting callers look at their *cancel again. */
+void vmm__loop_wake_callers(struct vmm_loop *loop);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * device_priv.h - plugging virtio devices into a guest: what core/vm.c calls.
+ */
+#ifndef DEVICES_DEVICE_PRIV_H
+#define DEVICES_DEVICE_PRIV_H
+
+#include <stdbool.h>
+#include <libvmm/device.h>
+
+struct bus;
+struct irqs;
+struct pci_bus;
+struct vmm_mem;
+
+/* What a machine offers its devices. Filled by vm.c; outlives them. */
+struct device_host {
+	struct vmm_mem *mem;
+	struct irqs *irqs;
+	struct bus *mmio;
+	struct bus *ports;
+	struct pci_bus *pci;		/* NULL: a machine without PCI */
+	struct vmm_loop *loop;		/* the guest's home loop */
+	int vm_fd;
+	uint32_t default_transport;	/* enum vmm_transport */
+	uint32_t *nr_mmio;		/* virtio-mmio windows taken so far: index of the next */
+	const bool *cancel;		/* the guest is being stopped: for vmm__loop_call() */
+	/* A driver broke the rules: make an event of it. Any thread. */
+	void (*broken)(void *data, const char *device, const char *why);
+	void *data;
+};
+
+/* The loop must not be running callbacks (vmm__loop_enter()) in any of these. */
+int vmm__device_create(const struct device_host *host, const struct vmm_device_config *config,
+		       struct vmm_device **ret_dev);
+void vmm__device_destroy(struct vmm_device *dev);
+
+/* As the driver's reset, for a guest that stopped: nothing is in flight afterwards. */
+void vmm__device_reset(struct vmm_device *dev);
+
+/* The machine's reset: also what the driver cannot undo (BARs). */
+void vmm__device_machine_reset(struct vmm_device *dev);
+
+/* Its virtio-mmio window, for the tables. False when it is on another transport. */
+bool vmm__device_mmio(const struct vmm_device *dev, vmm_gpa_t *ret_base, uint32_t *ret_gsi);
+
+#endif

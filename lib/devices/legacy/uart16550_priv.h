@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* uart16550_priv.h - the 16550A serial port, in front of a console backend. */
+#ifndef DEVICES_LEGACY_UART16550_PRIV_H
+#define DEVICES_LEGACY_UART16550_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <libvmm/console.h>
+
+struct bus;
+struct irqs;
+struct uart16550;
+
+/* @config was copied and checked. On success the backend is the UART's. */
+int vmm__uart_create(struct bus *bus, uint64_t base, struct irqs *irqs, uint32_t gsi,
+		     struct vmm_loop *loop, const struct vmm_console_config *config,
+		     struct uart16550 **ret_uart);
+void vmm__uart_destroy(struct uart16550 *uart);
+void vmm__uart_reset(struct uart16550 *uart);
+
+#endif
