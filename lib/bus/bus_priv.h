@@ -2,8 +2,8 @@
 /*
  * bus_priv.h - which range answers an access: one bus for MMIO, one for ports.
  *
- * Ranges are added while nothing runs, or by a vCPU thread (a PCI BAR that moves);
- * look-ups take no lock: the table is replaced whole and old ones are kept until the end.
+ * Ranges are added while nothing runs, or moved by a vCPU thread (a PCI BAR).
+ * Look-ups take no lock.
  */
 #ifndef BUS_BUS_PRIV_H
 #define BUS_BUS_PRIV_H
@@ -19,13 +19,16 @@ struct bus_range {
 	void *state;
 };
 
-struct bus_table;
-
 struct bus {
 	const char *name;		/* "MMIO", "port": for words */
 	uint64_t limit;			/* addresses are below this; 0: no limit */
 	pthread_mutex_t lock;		/* of changes */
-	struct bus_table *table;	/* atomic: read without the lock */
+	uint32_t sequence;		/* atomic: odd while a change is under way */
+	uint32_t nr;			/* atomic, as are the fields of all ranges */
+	uint32_t max;
+	struct bus_range *ranges;	/* atomic; sorted by base, disjoint */
+	struct bus_range *outgrown[32];	/* smaller arrays that a look-up may still read */
+	uint32_t nr_outgrown;
 };
 
 int vmm__bus_init(struct bus *bus, const char *name, uint64_t limit);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct kvm_irq_routing;
+struct kvm_irq_routing_entry;
 
 struct irqs {
 	pthread_mutex_t lock;
@@ -25,8 +26,15 @@ struct irqs {
 	uint32_t table_max;
 };
 
-/* @pins_free: pins that devices may be given. */
-int vmm__irqs_init(struct irqs *irqs, int kvm_fd, int vm_fd, uint32_t nr_pins, uint64_t pins_free);
+/* The interrupt controller's pins. */
+struct irq_pins {
+	uint32_t nr;
+	uint64_t free;			/* those that devices may be given, a bit for each */
+	const struct kvm_irq_routing_entry *routes;	/* read during the call */
+	uint32_t nr_routes;
+};
+
+int vmm__irqs_init(struct irqs *irqs, int kvm_fd, int vm_fd, const struct irq_pins *pins);
 void vmm__irqs_finish(struct irqs *irqs);
 
 /* A pin of one's own, for a device with a wire. -ENOSPC when none is left. */

@@ -25,14 +25,24 @@ bool vmm__loop_has_thread(const struct vmm_loop *loop);
 void vmm__loop_enter(struct vmm_loop *loop);
 void vmm__loop_leave(struct vmm_loop *loop);
 
+/* How the vCPUs of one guest wait for a loop. */
+struct loop_cancel {
+	bool told;		/* atomic: the guest is to stop, waits end */
+	bool in_place;		/* the caller runs the vCPUs: see vmm__loop_call() */
+};
+
 /*
  * Run @fn(@data) on the loop and wait until it has returned. For vCPU threads.
- * Inside the loop already, it is called directly. -ECANCELED when *@cancel became
- * true first: @fn has not run then and will not.
+ * Inside the loop already, it is called directly. -ECANCELED when @cancel was
+ * told first: @fn has not run then and will not.
+ *
+ * With in_place, the thread that runs the vCPU may be the very one that drives
+ * the loop: @fn is then called in it, while the loop is kept still.
  */
-int vmm__loop_call(struct vmm_loop *loop, const bool *cancel, void (*fn)(void *data), void *data);
+int vmm__loop_call(struct vmm_loop *loop, const struct loop_cancel *cancel,
+		   void (*fn)(void *data), void *data);
 
-/* Have waiting callers look at their *cancel again. */
+/* Have waiting callers look at their cancel again. */
 void vmm__loop_wake_callers(struct vmm_loop *loop);
 
 #endif

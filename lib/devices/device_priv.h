@@ -10,6 +10,7 @@
 
 struct bus;
 struct irqs;
+struct loop_cancel;
 struct pci_bus;
 struct vmm_mem;
 
@@ -24,7 +25,7 @@ struct device_host {
 	int vm_fd;
 	uint32_t default_transport;	/* enum vmm_transport */
 	uint32_t *nr_mmio;		/* virtio-mmio windows taken so far: index of the next */
-	const bool *cancel;		/* the guest is being stopped: for vmm__loop_call() */
+	const struct loop_cancel *cancel;	/* the guest is being stopped: for vmm__loop_call() */
 	/* A driver broke the rules: make an event of it. Any thread. */
 	void (*broken)(void *data, const char *device, const char *why);
 	void *data;

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - descriptors behind one epoll set, run by our thread or by the caller's.
+ *
+ * A source that is removed may still stand in a batch that another thread has
+ * just taken out of epoll. It is therefore only marked, and freed by the owner
+ * at a moment when no batch is out.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "core/config_priv.h"
+#include "core/error_priv.h"
+#include "core/loop_impl_priv.h"
+#include "core/thread_priv.h"
+
+#define BATCH	64	/* events of one turn */
+
+/* ---- who owns the loop ---- */
+
+bool vmm__loop_owned(const struct vmm_loop *loop)
+{
+	return loop->depth > 0 && pthread_equal(loop->owner, pthread_self());
+}
+
+/* With the lock. */
+static void take(struct vmm_loop *loop)
+{
+	loop->owner = pthread_self();
+	loop->depth++;
+}
+
+void vmm__loop_enter(struct vmm_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	if (!vmm__loop_owned(loop)) {
+		loop->waiters++;
+		while (loop->depth > 0)
+			pthread_cond_wait(&loop->changed, &loop->lock);
+		loop->waiters--;
+		pthread_cond_broadcast(&loop->changed);
+	}
+	take(loop);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void vmm__loop_leave(struct vmm_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	if (--loop->depth == 0)
+		pthread_cond_broadcast(&loop->changed);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+int vmm_loop_inside(const struct vmm_loop *loop)
+{
+	struct vmm_loop *l = (struct vmm_loop *)(uintptr_t)loop;
+	int inside;
+
+	pthread_mutex_lock(&l->lock);
+	inside = vmm__loop_owned(l) && l->dispatching;
+	pthread_mutex_unlock(&l->lock);
+	return inside;
+}
+
+void vmm__loop_get(struct vmm_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->users++;
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void vmm__loop_put(struct vmm_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->users--;
+	pthread_mutex_unlock(&loop->lock);
+}
+
+bool vmm__loop_has_thread(const struct vmm_loop *loop)
+{
+	return loop->has_thread;
+}
+
+/* ---- sources ---- */
+
+static int source_add(struct vmm_source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	source->events = events;
+	if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0)
+		return vmm__fail_errno("cannot watch descriptor %d", source->fd);
+	return 0;
+}
+
+int vmm_loop_add_fd(struct vmm_loop *loop, int fd, uint32_t events,
+		    void (*ready)(void *data, uint32_t revents), void *data,
+		    struct vmm_source **ret_source)
+{
+	struct vmm_source *source;
+	int r;
+
+	if (!loop || !ready || !ret_source || fd < 0)
+		return vmm__fail(-EINVAL, "a source needs a loop, a descriptor and a function");
+
+	source = calloc(1, sizeof(*source));
+	if (!source)
+		return vmm__fail(-ENOMEM, "no memory for a source");
+	*source = (struct vmm_source){ .loop = loop, .fd = fd, .ready = ready, .data = data };
+
+	/* It may be ready, and its callback look at *ret_source, at once. */
+	vmm__loop_enter(loop);
+	r = source_add(source, events);
+	if (r < 0) {
+		free(source);
+	} else {
+		vmm__loop_get(loop);
+		*ret_source = source;
+	}
+	vmm__loop_leave(loop);
+	return r;
+}
+
+int vmm_source_watch(struct vmm_source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	if (events == __atomic_load_n(&source->events, __ATOMIC_RELAXED))
+		return 0;
+	if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) < 0)
+		return vmm__fail_errno("cannot change what descriptor %d is watched for",
+				       source->fd);
+	__atomic_store_n(&source->events, events, __ATOMIC_RELAXED);
+	return 0;
+}
+
+void vmm_source_remove(struct vmm_source *source)
+{
+	struct vmm_loop *loop;
+
+	if (!source)
+		return;
+	loop = source->loop;
+
+	vmm__loop_enter(loop);
+	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	source->ready = NULL;
+	source->next_dead = loop->dead;
+	loop->dead = source;
+	vmm__loop_put(loop);
+	vmm__loop_leave(loop);
+}
+
+/* By the owner, with no batch out. */
+static void free_dead(struct vmm_loop *loop)
+{
+	while (loop->dead) {
+		struct vmm_source *source = loop->dead;
+
+		loop->dead = source->next_dead;
+		free(source);
+	}
+}
+
+/* ---- turns ---- */
+
+/* By the owner: run what is ready. */
+static int turn(struct vmm_loop *loop, const struct epoll_event *events, int nr)
+{
+	int run = 0;
+
+	for (int i = 0; i < nr; i++) {
+		struct vmm_source *source = events[i].data.ptr;
+
+		if (source == &loop->wake)
+			continue;
+		if (source == &loop->clock) {
+			run += vmm__loop_run_timers(loop);
+		} else if (source->ready) {
+			source->ready(source->data, events[i].events);
+			run++;
+		}
+	}
+
+	run += vmm__loop_run_deferred(loop);
+	free_dead(loop);
+	return run;
+}
+
+/* With the lock. False: somebody else owns it, and we must not wait. */
+static bool begin_turn(struct vmm_loop *loop, bool wait)
+{
+	/* Those who wait to enter go first: a busy loop does not starve them. */
+	while (loop->depth > 0 || loop->waiters > 0) {
+		if (!wait)
+			return false;
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	}
+	take(loop);
+	loop->dispatching = true;
+	return true;
+}
+
+static void end_turn(struct vmm_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->dispatching = false;
+	if (--loop->depth == 0)
+		pthread_cond_broadcast(&loop->changed);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+int vmm_loop_dispatch(struct vmm_loop *loop)
+{
+	struct epoll_event events[BATCH];
+	int n, r;
+
+	if (!loop)
+		return vmm__fail(-EINVAL, "no loop");
+	if (loop->has_thread)
+		return vmm__fail(-EBUSY, "this loop has a thread of its own that runs it");
+
+	pthread_mutex_lock(&loop->lock);
+	if (vmm__loop_owned(loop)) {
+		pthread_mutex_unlock(&loop->lock);
+		return vmm__fail(-EDEADLK, "the loop is being dispatched by this thread already");
+	}
+	if (!begin_turn(loop, false)) {
+		pthread_mutex_unlock(&loop->lock);
+		return 0;
+	}
+	pthread_mutex_unlock(&loop->lock);
+
+	n = epoll_wait(loop->epoll_fd, events, BATCH, 0);
+	r = n < 0 && errno != EINTR ? vmm__fail_errno("epoll_wait")
+				    : turn(loop, events, n < 0 ? 0 : n);
+	end_turn(loop);
+	return r;
+}
+
+static void *loop_main(void *arg)
+{
+	struct vmm_loop *loop = arg;
+	struct epoll_event events[BATCH];
+
+	for (;;) {
+		int n = epoll_wait(loop->epoll_fd, events, BATCH, -1);
+
+		pthread_mutex_lock(&loop->lock);
+		if (loop->quit)
+			break;
+		(void)begin_turn(loop, true);
+		pthread_mutex_unlock(&loop->lock);
+		turn(loop, events, n < 0 ? 0 : n);
+		end_turn(loop);
+	}
+
+	pthread_mutex_unlock(&loop->lock);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static int loop_open(struct vmm_loop *loop)
+{
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->wake = (struct vmm_source){ .loop = loop };
+	loop->clock = (struct vmm_source){ .loop = loop };
+	loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->clock.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (loop->epoll_fd < 0 || loop->wake.fd < 0 || loop->clock.fd < 0)
+		return vmm__fail_errno("cannot open a loop's descriptors");
+
+	if (source_add(&loop->wake, EPOLLIN) < 0)
+		return -ENOMEM;
+	return source_add(&loop->clock, EPOLLIN);
+}
+
+static void loop_free(struct vmm_loop *loop)
+{
+	free_dead(loop);
+	if (loop->clock.fd >= 0)
+		close(loop->clock.fd);
+	if (loop->wake.fd >= 0)
+		close(loop->wake.fd);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	pthread_cond_destroy(&loop->changed);
+	pthread_mutex_destroy(&loop->lock);
+	free(loop);
+}
+
+static int loop_start(struct vmm_loop *loop)
+{
+	char name[32];
+	int r;
+
+	snprintf(name, sizeof(name), "vmm/%s", loop->name);
+	r = vmm__thread_create(&loop->thread, name, loop_main, loop);
+	if (r < 0)
+		return r;
+	loop->has_thread = true;
+	return 0;
+}
+
+int vmm_loop_create(const struct vmm_loop_config *config, struct vmm_loop **ret_loop)
+{
+	struct vmm_loop_config c = VMM_LOOP_CONFIG_INIT;
+	struct vmm_loop *loop;
+	int r;
+
+	if (!ret_loop)
+		return vmm__fail(-EINVAL, "no place for the loop");
+	if (config) {
+		r = vmm__config_copy(&c, sizeof(c), config, config->size, sizeof(c.size));
+		if (r < 0)
+			return r;
+	}
+	if (c.flags & ~(uint32_t)VMM_LOOP_THREAD || c.reserved)
+		return vmm__fail(-EINVAL, "loop flags 0x%x are not VMM_LOOP_ ones", c.flags);
+
+	loop = calloc(1, sizeof(*loop));
+	if (!loop)
+		return vmm__fail(-ENOMEM, "no memory for a loop");
+	pthread_mutex_init(&loop->lock, NULL);
+	pthread_cond_init(&loop->changed, NULL);
+	vmm__deferred_list_init(&loop->pending);
+	vmm__deferred_list_init(&loop->turn);
+	snprintf(loop->name, sizeof(loop->name), "%s", c.name ? c.name : "loop");
+
+	r = loop_open(loop);
+	if (r == 0 && (c.flags & VMM_LOOP_THREAD))
+		r = loop_start(loop);
+	if (r < 0) {
+		loop_free(loop);
+		return r;
+	}
+
+	*ret_loop = loop;
+	return 0;
+}
+
+int vmm_loop_destroy(struct vmm_loop *loop)
+{
+	if (!loop)
+		return 0;
+
+	pthread_mutex_lock(&loop->lock);
+	if (vmm__loop_owned(loop) || (loop->has_thread && pthread_equal(loop->thread, pthread_self()))) {
+		pthread_mutex_unlock(&loop->lock);
+		return vmm__fail(-EDEADLK, "a loop cannot be destroyed by a callback of its own");
+	}
+	if (loop->users > 0) {
+		unsigned users = loop->users;
+
+		pthread_mutex_unlock(&loop->lock);
+		return vmm__fail(-EBUSY, "%u guests, sources or timers still use this loop", users);
+	}
+	loop->quit = true;
+	vmm__loop_signal(loop);
+	pthread_mutex_unlock(&loop->lock);
+
+	if (loop->has_thread)
+		pthread_join(loop->thread, NULL);
+	loop_free(loop);
+	return 0;
+}
+
+int vmm_loop_fd(const struct vmm_loop *loop)
+{
+	return loop->epoll_fd;
+}
