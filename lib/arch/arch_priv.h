@@ -69,6 +69,12 @@ struct arch_cpu {
 	bool irqchip;			/* the machine has an interrupt controller in the kernel */
 };
 
+/*
+ * KVM's number for the vCPU, for KVM_CREATE_VCPU: the processor's own id, which tells its
+ * place in the topology. -EINVAL when the topology is impossible.
+ */
+int vmm__arch_vcpu_id(const struct arch_cpu *cpu);
+
 /* Processor identification, MSRs: once, after KVM_CREATE_VCPU. */
 int vmm__arch_vcpu_init(int kvm_fd, int vcpu_fd, const struct arch_cpu *cpu);
 
