@@ -8,6 +8,20 @@
 #include "arch/x86_64/tables_priv.h"
 #include "core/error_priv.h"
 #include "core/memory_priv.h"
+#include "devices/legacy/power_priv.h"
+
+/*
+ * The one piece of firmware. A system that jumps to f000:fff0 in real mode wants a reset;
+ * Linux does, on a hardware-reduced machine that has no EFI.
+ */
+static const uint8_t reset_vector[] = {
+	0xba, (X86_PORT_POWER + POWER_RESET) & 0xff,	/* mov dx, port */
+	(X86_PORT_POWER + POWER_RESET) >> 8,
+	0xb0, POWER_RESET_VALUE,			/* mov al, value */
+	0xee,						/* out dx, al */
+	0xf4,						/* hlt */
+	0xeb, 0xfd,					/* jmp to hlt */
+};
 
 int vmm__arch_write_tables(const struct vmm_mem *mem, const struct machine_desc *desc)
 {
@@ -26,6 +40,8 @@ int vmm__arch_write_tables(const struct vmm_mem *mem, const struct machine_desc 
 		r = n = vmm__smbios_build(smbios, X86_SMBIOS_SIZE, X86_SMBIOS, desc, mem);
 	if (r >= 0)
 		r = vmm_mem_write(mem, X86_SMBIOS, smbios, (size_t)n);
+	if (r >= 0)
+		r = vmm_mem_write(mem, X86_RESET_VECTOR, reset_vector, sizeof(reset_vector));
 	if (r == -EFAULT)
 		r = vmm__fail(-ENOSPC, "a machine with tables needs at least 1 MiB of RAM");
 
