@@ -154,6 +154,24 @@ static void trim_amd_topology(const struct cpuid_context *c, struct kvm_cpuid_en
 	e->edx = 0;
 }
 
+/*
+ * AMD processors tell threads by leaf 0x8000001e only, and all that have some have
+ * it; a host that has none may not.
+ */
+static int need_amd_topology(struct cpuid_context *c)
+{
+	static const uint32_t leaf = 0x8000001e;
+	struct kvm_cpuid_entry2 *base = find(c->table, 0x80000000, 0);
+
+	if (c->intel || !base || c->topology.threads == 1 || find(c->table, leaf, 0))
+		return 0;
+	if (base->eax < leaf)
+		base->eax = leaf;
+	c->max_extended = base->eax;
+
+	return add(c->table, &(struct kvm_cpuid_entry2){ .function = leaf });
+}
+
 /* Leaves 0xb and 0x1f: threads, cores, and an end. */
 static int add_levels(const struct cpuid_context *c, uint32_t leaf)
 {
@@ -277,6 +295,9 @@ int vmm__cpuid_build(struct kvm_cpuid2 *table, const struct arch_cpu *cpu,
 	c.max_extended = extended ? extended->eax : 0;
 	c.intel = vendor && memcmp(&vendor->ebx, "Genu", 4) == 0;
 
+	r = need_amd_topology(&c);
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; i < table->nent; i++)
 		trim(&c, &table->entries[i]);
 
