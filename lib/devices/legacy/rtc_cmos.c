@@ -169,11 +169,11 @@ static void reg_b_write(struct rtc_cmos *rtc, uint8_t value)
 {
 	bool was_held = rtc->regs[REG_B] & B_SET;
 
-	if (!was_held && (value & B_SET))
-		time_fetch(rtc);
 	/* The format of what the guest wrote is the one that is on when it lets go. */
 	rtc->regs[REG_B] = value;
-	if (was_held && !(value & B_SET))
+	if (!was_held && (value & B_SET))
+		time_fetch(rtc);
+	else if (was_held && !(value & B_SET))
 		time_store(rtc);
 }
 
