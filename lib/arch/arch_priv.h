@@ -30,6 +30,9 @@ bool vmm__arch_hardware(void);
 /* Whether this KVM has what the architecture needs; -ENODEV with words. */
 int vmm__arch_check(int kvm_fd);
 
+/* Width of a guest physical address; 0 when it is not known. */
+uint32_t vmm__arch_gpa_bits(int kvm_fd);
+
 /* ---- layout of the machine's guest physical addresses ---- */
 
 struct arch_layout {
@@ -129,6 +132,7 @@ struct arch_machine;	/* keyboard controller's reset, reset port, RTC, power cont
 enum arch_request {
 	ARCH_POWEROFF	= 1,
 	ARCH_RESET	= 2,
+	ARCH_PANIC	= 3,	/* the guest's kernel says it panicked */
 };
 
 struct arch_machine_host {

@@ -68,6 +68,18 @@ static void clock_device(struct aml *aml)
 	vmm__aml_end(aml);
 }
 
+static void panic_port(struct aml *aml)
+{
+	vmm__aml_device(aml, "PEVT");
+	vmm__aml_name(aml, "_HID");
+	vmm__aml_string(aml, "QEMU0001");
+	vmm__aml_name(aml, "_CRS");
+	vmm__aml_resources(aml);
+	vmm__aml_resource_ports(aml, X86_PORT_PVPANIC, 1);
+	vmm__aml_end(aml);
+	vmm__aml_end(aml);
+}
+
 /*
  * The power button, and the generic event device (ACPI 6.4, 5.6.9) that tells
  * of it: reading EVNT takes the pending events and lets the line go.
@@ -264,6 +276,7 @@ void vmm__dsdt_write(struct aml *aml, const struct machine_desc *desc)
 	if (desc->has_serial)
 		serial(aml);
 	clock_device(aml);
+	panic_port(aml);
 	power_button(aml);
 	for (uint32_t i = 0; i < desc->nr_mmio; i++)
 		virtio_mmio(aml, desc, i);

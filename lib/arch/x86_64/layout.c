@@ -59,6 +59,11 @@ static unsigned physical_address_bits(void)
 	return eax & 0xff;
 }
 
+uint32_t vmm__arch_gpa_bits(int kvm_fd)
+{
+	return physical_address_bits();
+}
+
 const struct arch_layout *vmm__arch_layout(void)
 {
 	const size_t last = sizeof(layouts) / sizeof(layouts[0]) - 1;

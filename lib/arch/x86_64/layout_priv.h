@@ -61,6 +61,7 @@
 #define X86_PORT_I8042		0x60
 #define X86_PORT_RTC		0x70
 #define X86_PORT_COM1		0x3f8
+#define X86_PORT_PVPANIC	0x505
 #define X86_PORT_POWER		0x600
 #define X86_PORT_POWER_SIZE	8
 

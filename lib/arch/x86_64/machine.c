@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * machine.c - the devices that an x86-64 machine has in itself: keyboard
- * controller, real time clock, power controls, and the ways to reset it.
+ * controller, real time clock, power controls, panic port, and the ways to reset it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "core/error_priv.h"
 #include "devices/legacy/i8042_priv.h"
 #include "devices/legacy/power_priv.h"
+#include "devices/legacy/pvpanic_priv.h"
 #include "devices/legacy/rtc_cmos_priv.h"
 
 struct arch_machine {
@@ -19,6 +20,7 @@ struct arch_machine {
 	struct i8042 *i8042;
 	struct rtc_cmos *rtc;
 	struct power *power;
+	struct pvpanic *pvpanic;
 };
 
 int vmm__arch_machine_create(const struct arch_machine_host *host, struct arch_machine **ret_machine)
@@ -40,10 +42,15 @@ int vmm__arch_machine_create(const struct arch_machine_host *host, struct arch_m
 	r = vmm__power_create(host, X86_PORT_POWER, X86_GSI_EVENTS, &machine->power);
 	if (r < 0)
 		goto destroy_rtc;
+	r = vmm__pvpanic_create(host, X86_PORT_PVPANIC, &machine->pvpanic);
+	if (r < 0)
+		goto destroy_power;
 
 	*ret_machine = machine;
 	return 0;
 
+destroy_power:
+	vmm__power_destroy(machine->power);
 destroy_rtc:
 	vmm__rtc_destroy(machine->rtc);
 destroy_i8042:
@@ -58,6 +65,7 @@ void vmm__arch_machine_destroy(struct arch_machine *machine)
 	if (!machine)
 		return;
 
+	vmm__pvpanic_destroy(machine->pvpanic);
 	vmm__power_destroy(machine->power);
 	vmm__rtc_destroy(machine->rtc);
 	vmm__i8042_destroy(machine->i8042);
