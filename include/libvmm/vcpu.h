@@ -60,6 +60,7 @@ enum vmm_exit_type {
 	VMM_EXIT_KICKED		= 7,	/* vmm_vcpu_kick(), or a signal */
 	VMM_EXIT_CRASHED	= 8,	/* KVM cannot go on: @kvm_reason, @data */
 	VMM_EXIT_OTHER		= 9,	/* an exit of KVM's that libvmm does not know: @kvm_reason */
+	VMM_EXIT_PANIC		= 10,	/* the guest's kernel said that it panicked (pvpanic) */
 };
 
 /** Why vmm_vcpu_run() came back. */
@@ -81,7 +82,7 @@ struct vmm_exit {
 
 /**
  * Make the calling thread the vCPU's. Blocks, in this thread only, the signal
- * that kicks (SIGRTMIN), until vmm_vcpu_detach().
+ * that kicks (vmm_config.kick_signal), until vmm_vcpu_detach().
  *
  * Returns 0, -EBUSY (has a thread already; or not VMM_F_CALLER_VCPUS), or what KVM said.
  */

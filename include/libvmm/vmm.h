@@ -12,6 +12,9 @@
  * was asked, arrives as an event; vmm_wait() and vmm_wait_state() block until
  * then for those who want that.
  *
+ * With VMM_F_CALLER_VCPUS the caller decides when a vCPU runs: vmm_start() sets
+ * the machine up, vmm_stop() ends it; pause, resume and reset are -EOPNOTSUPP.
+ *
  * Thread safety: every call may be made from any thread, unless it says
  * otherwise. vmm_destroy() must be the last one for its guest.
  */
@@ -43,6 +46,9 @@ enum {
 	VMM_F_THP		= 1 << 2,	/* ask for transparent huge pages for the RAM */
 	VMM_F_PREALLOC		= 1 << 3,	/* have all RAM backed before vmm_create() returns */
 	VMM_F_NESTED		= 1 << 4,	/* show VMX or SVM to the guest, where KVM does */
+	VMM_F_FIXED_RAM_FD	= 1 << 5,	/* the file of ram_fd never shrinks: the caller's promise, needed
+						   where it cannot be sealed (a file that shrinks under a
+						   mapping ends the process with SIGBUS) */
 };
 
 #define VMM_VCPUS_MAX	255
@@ -62,7 +68,7 @@ struct vmm_config {
 	struct vmm_loop *loop;	/* borrowed: valid until vmm_destroy(); default one of its own
 				   with its own thread */
 	int kvm_fd;		/* an open /dev/kvm; duplicated; > 0 */
-	int ram_fd;		/* for VMM_RAM_FD; duplicated; > 0 */
+	int ram_fd;		/* for VMM_RAM_FD; duplicated; > 0; a memfd is sealed against shrinking */
 	uint64_t ram_fd_offset;	/* a multiple of the page size */
 	uint32_t ram_kind;	/* enum vmm_ram_kind */
 	uint32_t transport;	/* enum vmm_transport of <libvmm/device.h> for devices that do not say */
@@ -71,6 +77,10 @@ struct vmm_config {
 	void *log_data;
 	uint32_t log_level;	/* enum vmm_log_level: the least urgent wanted; default VMM_LOG_WARNING */
 	uint32_t max_events;	/* events kept unread; default 64; 8 .. 65536 */
+	uint32_t kick_signal;	/* the number that brings vCPUs out of KVM, SIGRTMIN .. SIGRTMAX; default
+				   SIGRTMIN. No handler is installed and only vCPU threads get it;
+				   but do not send this number to the process: it may be lost */
+	uint32_t reserved;
 };
 
 #define VMM_CONFIG_INIT	{ .size = sizeof(struct vmm_config) }
@@ -127,6 +137,7 @@ enum vmm_stop_reason {
 	VMM_STOP_RESET		= 2,	/* the guest asked for a reset (reboot); vmm_start() boots it again */
 	VMM_STOP_REQUESTED	= 3,	/* vmm_stop() */
 	VMM_STOP_CRASHED	= 4,	/* KVM could not go on, or this library could not: see the rest */
+	VMM_STOP_PANIC		= 5,	/* the guest's kernel said that it panicked (pvpanic) */
 };
 
 /** Why a guest stopped, and for a crash, where it was. */
@@ -147,9 +158,11 @@ struct vmm_stop_info {
  * Let a guest that was created or stopped run from its boot image's start. The
  * guest's machine is as after power on; its RAM holds the image and zeros.
  *
- * Returns 0; -EBUSY (running or paused); -EINVAL (nothing to boot: see
- * <libvmm/boot.h>); -EAGAIN or -ENOMEM (no thread); what loading the image
- * again says; what KVM said.
+ * A guest without a boot image (<libvmm/boot.h>) runs from the registers that
+ * vmm_vcpu_write_regs() gave its vCPU 0, on memory as it is.
+ *
+ * Returns 0; -EBUSY (running or paused); -EINVAL (neither image nor registers);
+ * -EAGAIN or -ENOMEM (no thread); what loading the image again says; what KVM said.
  */
 VMM_API int vmm_start(struct vmm *vm) VMM_MUST_CHECK;
 
@@ -171,7 +184,7 @@ VMM_API int vmm_stop(struct vmm *vm);
 /**
  * Press the reset button of a running or paused guest: it boots again from its image's start,
  * running, without passing through the stopped state. VMM_EVENT_RESET tells when.
- * Returns 0 or -EBUSY (not running or paused, or stopping).
+ * Returns 0; -EBUSY (not running or paused, or stopping); -EOPNOTSUPP (no boot image).
  */
 VMM_API int vmm_reset(struct vmm *vm) VMM_MUST_CHECK;
 
