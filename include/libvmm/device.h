@@ -158,7 +158,7 @@ struct vmm_chain {
 	uint16_t head;
 	uint16_t nr_out;
 	uint16_t nr_in;
-	uint16_t reserved;
+	uint16_t generation;	/* the library's: of the queue; 0: not known */
 	uint32_t out_len;
 	uint32_t in_len;
 	struct iovec iov[VMM_CHAIN_MAX];
@@ -175,9 +175,10 @@ struct vmm_chain {
 VMM_API int vmm_queue_pop(struct vmm_queue *queue, struct vmm_chain *chain) VMM_MUST_CHECK;
 
 /**
- * Give back @chain, or any chain whose head is @chain->head, saying how many
- * bytes of its in part were written; more than it has are cut to what it has.
- * Order is free. Nothing happens to a queue that was reset or broken meanwhile.
+ * Give back @chain, saying how many bytes of its in part were written; more than
+ * it has are cut to what it has. Only head and generation matter, so a device that
+ * keeps a request for long keeps those two. Order is free. Nothing happens to
+ * a queue that was reset or broken meanwhile, nor to a chain that was pushed before.
  */
 VMM_API void vmm_queue_push(struct vmm_queue *queue, const struct vmm_chain *chain,
 			    uint32_t written);
