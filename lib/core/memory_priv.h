@@ -21,6 +21,20 @@ struct vmm_mem {
 	size_t nr_regions;
 };
 
+/*
+ * The host bytes of [gpa, gpa + len) when @r holds all of it and allows @access,
+ * else NULL. (A @gpa below the region makes an offset past its end.)
+ */
+static inline unsigned char *mem_region_ptr(const struct mem_region *r, vmm_gpa_t gpa, uint64_t len,
+					    unsigned access)
+{
+	uint64_t offset = gpa - r->gpa;
+
+	if (offset >= r->size || len > r->size - offset || (r->read_only && (access & VMM_MEM_WRITE)))
+		return NULL;
+	return r->host + offset;
+}
+
 /* Ring indices: one load or store of naturally aligned guest memory. */
 int vmm__mem_load16(const struct vmm_mem *mem, vmm_gpa_t gpa, uint16_t *ret_value);
 int vmm__mem_store16(const struct vmm_mem *mem, vmm_gpa_t gpa, uint16_t value);
