@@ -29,14 +29,19 @@ enum vmm_blk_op {
 	VMM_BLK_WRITE_ZEROES	= 4,
 };
 
+enum {
+	VMM_BLK_MAY_UNMAP	= 1 << 0,	/* of VMM_BLK_WRITE_ZEROES: the storage of the range
+						   may be given back, if it reads as zeros then */
+};
+
 /**
  * One transfer, lent to the backend until vmm_blk_complete(). [offset,
- * offset + length) lies inside the disk and is a multiple of 512 bytes: the
- * front end has checked it. Flush has no range.
+ * offset + length) lies inside the disk and both are multiples of its block
+ * size: the front end has checked it. Flush has no range.
  */
 struct vmm_blk_request {
 	uint32_t op;			/* enum vmm_blk_op */
-	uint32_t flags;			/* reserved: 0 */
+	uint32_t flags;			/* VMM_BLK_MAY_UNMAP */
 	uint64_t offset;		/* bytes */
 	uint64_t length;		/* bytes; the sum of @iov for read and write */
 	const struct iovec *iov;	/* guest memory: moved, never interpreted */
@@ -48,7 +53,7 @@ struct vmm_blk_request {
 /** What a disk is like. */
 struct vmm_blk_info {
 	size_t size;			/* sizeof(struct vmm_blk_info) */
-	uint64_t capacity;		/* bytes; rounded down to 512 */
+	uint64_t capacity;		/* bytes; rounded down to block_size */
 	uint32_t block_size;		/* logical, bytes: a power of two, 512 .. 4096; default 512 */
 	uint32_t physical_block_size;	/* bytes: a power of two >= block_size; default block_size */
 	uint32_t flags;			/* VMM_BLK_* */
@@ -139,10 +144,15 @@ enum {
  *
  * Takes an open file description lock (exclusive, or shared when read-only), so
  * that two guests do not write one file; VMM_BLK_FILE_UNLOCKED leaves it out.
+ * The lock of a descriptor that was passed in is that of the caller's open file
+ * description too: it does not keep two disks of one descriptor apart, and it
+ * ends with the disk.
  *
- * Returns 0; -EINVAL (neither or both of path and fd; a directory; not a whole
- * number of 512-byte sectors, or empty); -EBUSY (locked by somebody else); -ENOENT, -EACCES, … of open(2);
- * -E2BIG; -ENOMEM. Thread safety: any thread.
+ * Returns 0; -EINVAL (neither or both of path and fd; neither a plain file nor a
+ * block device; empty, or not a whole number of blocks of 512 bytes, or of what
+ * O_DIRECT needs, up to 4096; a descriptor that cannot write, appends, or lacks
+ * an O_DIRECT that is asked for); -EBUSY (locked by somebody else); -ENOENT,
+ * -EACCES, … of open(2); -E2BIG; -ENOMEM. Thread safety: any thread.
  */
 VMM_API int vmm_blk_open_file(const struct vmm_blk_file_config *config,
 			      struct vmm_blk **ret_blk) VMM_MUST_CHECK;
