@@ -65,6 +65,12 @@ VMM_API int vmm_console_create(const struct vmm_console_ops *ops, void *state,
 /** Destroy a backend that was not given to a guest. NULL is allowed. */
 VMM_API void vmm_console_destroy(struct vmm_chardev *chardev);
 
+/**
+ * Bytes of output dropped so far because @chardev did not take them. Any thread, while
+ * @chardev exists: until vmm_destroy() once it was given to a guest.
+ */
+VMM_API uint64_t vmm_console_dropped(const struct vmm_chardev *chardev);
+
 /** Input for the guest: copied. Returns how many bytes were taken. On the loop only. */
 VMM_API size_t vmm_console_port_input(struct vmm_console_port *port, const void *data, size_t len);
 
