@@ -15,7 +15,17 @@ struct uart16550;
 int vmm__uart_create(struct bus *bus, uint64_t base, struct irqs *irqs, uint32_t gsi,
 		     struct vmm_loop *loop, const struct vmm_console_config *config,
 		     struct uart16550 **ret_uart);
+
+/* What the guest wrote goes to the backend first, as far as it takes it. NULL is allowed. */
 void vmm__uart_destroy(struct uart16550 *uart);
+
+/* As after power on. What the guest wrote before still goes out. */
 void vmm__uart_reset(struct uart16550 *uart);
+
+/*
+ * Hand what the guest wrote to the backend now, keeping the loop's callbacks away:
+ * for a guest that stopped, before the application is told.
+ */
+void vmm__uart_flush(struct uart16550 *uart);
 
 #endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uart16550_bytes.c - what goes through the serial port, to and from its backend.
+ *
+ * Bytes that the guest sends go to a buffer which the loop hands to the backend:
+ * the first one at once, those that follow every FLUSH_NS, so a guest that prints
+ * a book causes a thousand turns of the loop a second and not one for each letter.
+ *
+ * A byte is sent the moment it is written; the transmitter is busy (LSR.THRE
+ * clear) only when VMM_CONSOLE_WAIT is set and the buffer is full. Input never
+ * overruns: what does not fit stays in the backend.
+ */
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/loop_priv.h"
+#include "devices/legacy/uart16550_impl_priv.h"
+
+#define OUT_PIECE	4096u
+#define FLUSH_NS	1000000u
+
+/* ---- receiving, with the lock ---- */
+
+uint32_t vmm__uart_fifo_size(const struct uart16550 *u)
+{
+	return u->fcr & UART_FCR_ENABLE_FIFO ? FIFO_SIZE : 1;
+}
+
+static bool fifo_put(struct uart16550 *u, uint8_t byte)
+{
+	if (u->fifo_len == vmm__uart_fifo_size(u)) {
+		u->lsr |= UART_LSR_OE;
+		return false;
+	}
+	u->fifo[(u->fifo_start + u->fifo_len++) % FIFO_SIZE] = byte;
+	u->lsr |= UART_LSR_DR;
+	return true;
+}
+
+void vmm__uart_clear_fifo(struct uart16550 *u)
+{
+	u->fifo_start = u->fifo_len = 0;
+	u->lsr &= (uint8_t)~UART_LSR_DR;
+}
+
+/* The backend has more and the guest takes it. */
+void vmm__uart_want_input(struct uart16550 *u)
+{
+	if (u->input_waits && u->fifo_len == 0 && !(u->mcr & UART_MCR_LOOP))
+		vmm_defer(&u->work);
+}
+
+uint8_t vmm__uart_read_byte(struct uart16550 *u)
+{
+	uint8_t byte = u->fifo[u->fifo_start];
+
+	if (u->fifo_len == 0)
+		return 0;
+	u->fifo_start = (u->fifo_start + 1) % FIFO_SIZE;
+	if (--u->fifo_len == 0) {
+		u->lsr &= (uint8_t)~UART_LSR_DR;
+		vmm__uart_want_input(u);
+	}
+	return byte;
+}
+
+static size_t uart_input(void *state, const void *data, size_t len)
+{
+	struct uart16550 *u = state;
+	const uint8_t *bytes = data;
+	size_t n = 0;
+
+	pthread_mutex_lock(&u->lock);
+	while (n < len && u->fifo_len < vmm__uart_fifo_size(u) && !(u->mcr & UART_MCR_LOOP))
+		(void)fifo_put(u, bytes[n++]);
+	u->input_waits = n < len;
+	vmm__uart_update_wire(u);
+	pthread_mutex_unlock(&u->lock);
+	return n;
+}
+
+/* ---- sending ---- */
+
+/* With the lock: room for less than a FIFO's load means busy, where busy is allowed. */
+void vmm__uart_update_thre(struct uart16550 *u)
+{
+	const uint8_t idle = UART_LSR_THRE | UART_LSR_TEMT;
+	bool busy = u->wait && OUT_SIZE - u->out_len < FIFO_SIZE;
+
+	if (!busy && !(u->lsr & idle))
+		u->thre_pending = true;
+	u->lsr = (uint8_t)(busy ? u->lsr & ~idle : u->lsr | idle);
+}
+
+/* With the lock. */
+void vmm__uart_write_byte(struct uart16550 *u, uint8_t byte)
+{
+	if (u->mcr & UART_MCR_LOOP) {
+		(void)fifo_put(u, byte);
+	} else if (u->out_len == OUT_SIZE) {
+		vmm__console_drop(&u->port, 1);
+	} else {
+		u->out[(u->out_start + u->out_len++) % OUT_SIZE] = byte;
+		/* The loop looks by itself, unless it would come too late. */
+		if (!u->scheduled || u->out_len == OUT_SIZE / 2) {
+			u->scheduled = true;
+			vmm_defer(&u->work);
+		}
+	}
+
+	/* The byte is gone at once, which is an interrupt again, now or soon. */
+	vmm__uart_update_thre(u);
+	u->thre_pending = (u->lsr & UART_LSR_THRE) && u->thre_burst < THRE_BURST;
+	if (u->thre_burst >= THRE_BURST && !u->thre_held) {
+		u->thre_held = true;
+		vmm_defer(&u->work);
+	}
+}
+
+/* With the lock. */
+static void release_thre(struct uart16550 *u)
+{
+	if (!u->thre_held)
+		return;
+	u->thre_held = false;
+	u->thre_burst = 0;
+	u->thre_pending = u->lsr & UART_LSR_THRE;
+	vmm__uart_update_wire(u);
+}
+
+/* With the lock: copy the oldest bytes. They stay until they were taken. */
+static uint32_t out_peek(const struct uart16550 *u, uint8_t *piece)
+{
+	uint32_t len = OUT_SIZE - u->out_start;
+
+	if (len > u->out_len)
+		len = u->out_len;
+	if (len > OUT_PIECE)
+		len = OUT_PIECE;
+	memcpy(piece, u->out + u->out_start, len);
+	return len;
+}
+
+/* With the lock. */
+static void out_advance(struct uart16550 *u, uint32_t len)
+{
+	u->out_len -= len;
+	/* From the start again: what is little touches few pages. */
+	u->out_start = u->out_len > 0 ? (u->out_start + len) % OUT_SIZE : 0;
+	vmm__uart_update_thre(u);
+	vmm__uart_update_wire(u);
+}
+
+/* Give the backend what it takes. Returns whether it took anything. */
+static bool flush(struct uart16550 *u)
+{
+	uint8_t piece[OUT_PIECE];
+	uint32_t done = 0, len, taken;
+
+	u->flushing = true;
+	while (done < OUT_SIZE && !u->stalled) {
+		pthread_mutex_lock(&u->lock);
+		len = out_peek(u, piece);
+		pthread_mutex_unlock(&u->lock);
+		if (len == 0)
+			break;
+
+		u->stalled = true;	/* before the call, which may say writable() itself */
+		taken = (uint32_t)vmm__console_write(&u->port, piece, len);
+		if (taken == len)
+			u->stalled = false;
+
+		pthread_mutex_lock(&u->lock);
+		out_advance(u, taken);
+		pthread_mutex_unlock(&u->lock);
+		done += taken;
+		if (taken == 0)
+			break;
+	}
+	u->flushing = false;
+	return done > 0;
+}
+
+static void flush_later(struct uart16550 *u)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	vmm_timer_set(u->timer, (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + FLUSH_NS);
+}
+
+/*
+ * On the loop: flush, and look again soon if that was of use. While the backend
+ * is stalled nobody looks until it calls.
+ */
+static void pump(struct uart16550 *u)
+{
+	bool more;
+
+	if (u->flushing)
+		return;
+	more = flush(u);
+	if (u->stalled)
+		return;
+
+	pthread_mutex_lock(&u->lock);
+	more |= u->out_len > 0;
+	u->scheduled = more;
+	pthread_mutex_unlock(&u->lock);
+	if (more)
+		flush_later(u);
+}
+
+void vmm__uart_timer(void *data)
+{
+	pump(data);
+}
+
+void vmm__uart_work(struct vmm_deferred *deferred)
+{
+	struct uart16550 *u = (struct uart16550 *)((char *)deferred -
+						   offsetof(struct uart16550, work));
+	bool input;
+
+	pthread_mutex_lock(&u->lock);
+	release_thre(u);
+	input = u->input_waits && u->fifo_len == 0 && !(u->mcr & UART_MCR_LOOP);
+	pthread_mutex_unlock(&u->lock);
+
+	if (input)
+		vmm__console_readable(&u->port);
+	pump(u);
+}
+
+static void uart_writable(void *state)
+{
+	struct uart16550 *u = state;
+
+	u->stalled = false;
+	pump(u);
+}
+
+static void uart_resize(void *state, uint16_t columns, uint16_t rows)
+{
+	/* A serial line has no way to say it. */
+}
+
+const struct console_front vmm__uart_front = {
+	.input = uart_input,
+	.writable = uart_writable,
+	.resize = uart_resize,
+};
+
+void vmm__uart_flush(struct uart16550 *u)
+{
+	struct vmm_loop *loop = u->work.loop;
+
+	vmm__loop_enter(loop);
+	if (!u->flushing)
+		(void)flush(u);
+	vmm__loop_leave(loop);
+}
