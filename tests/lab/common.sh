@@ -56,23 +56,27 @@ lab_apt_archive() {
 }
 
 # ---- kernel modules, as an initramfs wants them ----
-# lab_modules KERNEL-FOLDER OUT MODULE...: put the modules and all they depend on into OUT, with their names in the order of
-# loading in OUT/order; a module that is built in needs nothing, one that the kernel lacks is left out and named on stdout.
+# lab_modules KERNEL-FOLDER OUT MODULE...: put the modules and all they depend on into OUT.  OUT/order holds their file
+# names in the order of loading; OUT/depends has for each MODULE a line of its name and the files it needs, itself last
+# (none when it is built in).  A module that the kernel lacks is left out and named on stdout.
 # Signature, debug data and BTF are cut off: checking a signature takes an emulated processor up to a second.
 lab_modules() {
-	local k=$1 out=$2 v m op f b; shift 2
+	local k=$1 out=$2 v m op f b needs; shift 2
 	v=$(cat "$k/version")
-	mkdir -p "$out"; : > "$out/order"
+	mkdir -p "$out"; : > "$out/order"; : > "$out/depends"
 	for m; do
 		modprobe -d "$k" -S "$v" --show-depends "$m" > "$out/list" 2>/dev/null || { echo "$m"; continue; }
+		needs=
 		while read -r op f _; do
 			[ "$op" = insmod ] || continue
 			b=${f##*/}; b=${b%%.ko*}.ko
+			needs+=" $b"
 			! grep -qx "$b" "$out/order" || continue
 			case $f in *.xz) xz -dc "$f";; *.zst) zstd -dcq "$f";; *) cat "$f";; esac > "$out/$b"
 			objcopy -g -R .BTF "$out/$b" || return 1
 			echo "$b" >> "$out/order"
 		done < "$out/list"
+		echo "$m$needs" >> "$out/depends"
 	done
 	rm -f "$out/list"
 }
