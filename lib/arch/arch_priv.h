@@ -44,6 +44,8 @@ struct arch_layout {
 	uint64_t pci_size;
 	vmm_gpa_t pci64_base;		/* window for 64-bit BARs */
 	uint64_t pci64_size;
+	uint32_t pci_gsi;		/* pin A of PCI slot n is GSI pci_gsi + n % nr_pci_gsis; */
+	uint32_t nr_pci_gsis;		/* 0: slots have no pins */
 	uint32_t nr_pins;		/* GSIs that are pins of the interrupt controller */
 	uint64_t pins_free;		/* those that devices may be given */
 	vmm_gpa_t ram_max;		/* no RAM at or above this */

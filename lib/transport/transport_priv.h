@@ -1,27 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-/* transport_priv.h - how a virtio device is shown to the guest. */
+/*
+ * transport_priv.h - a virtio device between its front end and its transport.
+ *
+ * Three parties touch a device. Its loop runs all callbacks and owns the
+ * queues. vCPUs access registers, in the transport, under the device's lock,
+ * which nobody holds while waiting. What a register access has to do with the
+ * front end is run on the loop, and the vCPU waits for it without the lock.
+ */
 #ifndef TRANSPORT_TRANSPORT_PRIV_H
 #define TRANSPORT_TRANSPORT_PRIV_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <libvmm/device.h>
+#include "devices/virtio/queue_priv.h"
+#include "devices/virtio/virtio_priv.h"
 
 struct device_host;
 
 /*
- * The other half of a virtio device: registers and interrupts. A device never
- * sees this table and a transport never sees device state, so each pair of the
+ * The other half of a virtio device: registers and interrupts. A front end never
+ * sees this table and a transport never sees front end state, so each pair of the
  * two works. Tables are const; per-device state is in dev->transport_state.
+ *
+ * All but the interrupts are called on the device's loop, or while it is kept
+ * still, without the device's lock.
  */
 struct transport_ops {
 	const char *name;		/* "virtio-mmio" */
 	/* Take addresses and interrupts; the device answers from now on. */
-	int (*plug)(struct vmm_device *dev, const struct device_host *host);
+	int (*plug)(struct vmm_device *dev);
 	void (*unplug)(struct vmm_device *dev);
-	/* The machine was reset (not the driver's reset): forget BAR moves, vectors, selections. */
+	/* The device is being reset: no cause of an interrupt is left, no vector assigned. */
+	void (*reset)(struct vmm_device *dev);
+	/* The machine was reset: also forget what a driver's reset leaves (BARs, masks). Optional. */
 	void (*machine_reset)(struct vmm_device *dev);
-	/* The queue went up or down: its notification eventfd becomes live or dead. */
-	int (*queue_up)(struct vmm_device *dev, uint32_t queue, int kick_fd);
-	void (*queue_down)(struct vmm_device *dev, uint32_t queue, int kick_fd);
+	/*
+	 * The queue went up or down: its notification eventfd is signalled by KVM
+	 * itself from now on, or no longer. Where that fails, notifications
+	 * take the slow way, through vmm__device_notify().
+	 */
+	void (*queue_up)(struct vmm_device *dev, uint32_t queue, int kick_fd);
+	void (*queue_down)(struct vmm_device *dev, uint32_t queue);
+	/* Whether the device may use guest memory now. Any thread. Optional: always. */
+	bool (*may_dma)(struct vmm_device *dev);
 	/* Raise. No lock, no ioctl where the guest uses MSI-X or an edge. Any thread. */
 	void (*queue_interrupt)(struct vmm_device *dev, uint32_t queue);
 	void (*config_interrupt)(struct vmm_device *dev);
@@ -29,5 +51,48 @@ struct transport_ops {
 
 extern const struct transport_ops vmm__transport_mmio;
 extern const struct transport_ops vmm__transport_pci;
+
+/* What only the loop touches of a queue. */
+struct device_queue {
+	struct vmm_queue queue;
+	struct vmm_device *dev;
+	int kick_fd;
+	struct vmm_source *kick;
+	struct vmm_deferred again;	/* a kick that ran out of budget goes on */
+};
+
+struct vmm_device {
+	/* Fixed from creation to destruction. */
+	struct vmm_device_ops ops;
+	void *state;
+	char name[64];
+	const struct device_host *host;
+	struct vmm_loop *loop;
+	const struct transport_ops *transport;
+	void *transport_state;
+	uint32_t nr_queues;
+	struct device_queue *queues;
+
+	/* Registers: this state and the transport's own. */
+	pthread_mutex_t lock;
+	struct virtio virtio;
+
+	/* The loop's. */
+	bool active;
+	bool broken;
+};
+
+/* ---- from a transport, on a vCPU's thread, without the lock ---- */
+
+/* May wait for the loop. */
+void vmm__device_write_status(struct vmm_device *dev, uint32_t value);
+void vmm__device_write_config(struct vmm_device *dev, uint32_t offset, uint32_t width,
+			      uint64_t value);
+/* may_dma() may have a new answer. May wait for the loop. */
+void vmm__device_dma_changed(struct vmm_device *dev);
+
+uint64_t vmm__device_read_config(struct vmm_device *dev, uint32_t offset, uint32_t width);
+/* A notification that KVM did not catch. */
+void vmm__device_notify(struct vmm_device *dev, uint32_t queue);
 
 #endif

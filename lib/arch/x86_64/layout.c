@@ -35,6 +35,8 @@
 		.pci_size = X86_PCI_SIZE,			\
 		.pci64_base = (ram),				\
 		.pci64_size = (window),				\
+		.pci_gsi = X86_GSI_PCI,				\
+		.nr_pci_gsis = X86_NR_GSI_PCI,			\
 		.nr_pins = X86_NR_PINS,				\
 		.pins_free = PINS_FREE,				\
 		.ram_max = (ram),				\

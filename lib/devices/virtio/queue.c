@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue.c - a virtqueue as a device sees it, whatever the format of its ring.
+ *
+ * A queue that is up hands out chains that were copied and checked. What is in
+ * flight is remembered here, by head and out of the guest's reach: so a chain
+ * is given back once, with no more bytes than it has, to the activation it
+ * came from. Everything else is harmless.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error_priv.h"
+#include "devices/virtio/split_priv.h"
+
+int vmm__queue_init(struct vmm_queue *q, const struct vmm_mem *mem, uint32_t max_size)
+{
+	*q = (struct vmm_queue){
+		.state = QUEUE_DOWN,
+		.last_head = -1,
+		.budget = QUEUE_NO_BUDGET,
+		.mem = mem,
+		.max_size = max_size,
+		.ring = &vmm__ring_split,
+	};
+	q->in_flight = calloc(max_size, sizeof(q->in_flight[0]));
+	if (!q->in_flight)
+		return vmm__fail(-ENOMEM, "no memory for a queue of %u", max_size);
+	return 0;
+}
+
+void vmm__queue_finish(struct vmm_queue *q)
+{
+	free(q->in_flight);
+	*q = (struct vmm_queue){ .state = QUEUE_DOWN };
+}
+
+int vmm__queue_up(struct vmm_queue *q, const struct queue_setup *setup)
+{
+	int r;
+
+	if (setup->size == 0 || setup->size > q->max_size || (setup->size & (setup->size - 1)))
+		return vmm__fail(-EINVAL, "a queue of %u entries cannot be", setup->size);
+
+	r = q->ring->up(q, setup);
+	if (r < 0)
+		return r;
+
+	q->size = setup->size;
+	q->indirect = setup->indirect;
+	q->region = &q->mem->regions[0];
+	q->cut = false;
+	q->last_head = -1;
+	q->budget = QUEUE_NO_BUDGET;
+	/* 0 means "not known" in a chain. */
+	if (++q->generation == 0)
+		q->generation = 1;
+	vmm__queue_set_state(q, QUEUE_UP);
+	return 0;
+}
+
+void vmm__queue_down(struct vmm_queue *q)
+{
+	vmm__queue_set_state(q, QUEUE_DOWN);
+	q->cut = false;
+	q->last_head = -1;
+	memset(q->in_flight, 0, q->max_size * sizeof(q->in_flight[0]));
+}
+
+int vmm__queue_break(struct vmm_queue *q, const char *why)
+{
+	vmm__queue_set_state(q, QUEUE_BROKEN);
+	q->broke(q, why);
+	return vmm__fail(-EBADMSG, "queue %u: %s", q->index, why);
+}
+
+void vmm__queue_set_state(struct vmm_queue *q, enum queue_state state)
+{
+	q->state = state;
+	q->ready = 0;
+}
+
+void vmm__queue_set_budget(struct vmm_queue *q, uint64_t budget)
+{
+	q->budget = budget;
+	q->ready = 0;
+	q->cut = false;
+}
+
+int vmm__queue_open(struct vmm_queue *q)
+{
+	if (q->state == QUEUE_BROKEN)
+		return vmm__fail(-EBADMSG, "queue %u was stopped: the driver must reset the device",
+				 q->index);
+	if (q->state != QUEUE_UP)
+		return 0;
+	q->cut = q->budget == 0;
+	return q->budget > 0;
+}
+
+int vmm_queue_pop(struct vmm_queue *q, struct vmm_chain *chain)
+{
+	/* Only a split ring says that it has any ready. */
+	if (likely(split_pop_short(q, chain)))
+		return 1;
+
+	return q->ring->pop(q, chain);
+}
+
+void vmm_queue_push(struct vmm_queue *q, const struct vmm_chain *chain, uint32_t written)
+{
+	uint64_t flight;
+	uint32_t in_len;
+
+	/* What was taken before a pause is still given back. */
+	if (unlikely(q->state == QUEUE_DOWN || q->state == QUEUE_BROKEN))
+		return;
+	if (unlikely(chain->head >= q->size))
+		return;
+	if (unlikely(chain->generation != q->generation && chain->generation != 0))
+		return;
+
+	flight = q->in_flight[chain->head];
+	if (unlikely(!(flight & IN_FLIGHT)))
+		return;
+
+	in_len = (uint32_t)flight;
+	q->in_flight[chain->head] = 0;
+	q->last_head = -1;
+	q->ring->push(q, chain->head, written < in_len ? written : in_len);
+}
+
+void vmm_queue_unpop(struct vmm_queue *q)
+{
+	if (q->last_head < 0 || q->state == QUEUE_DOWN || q->state == QUEUE_BROKEN)
+		return;
+
+	q->in_flight[q->last_head] = 0;
+	q->last_head = -1;
+	q->ring->unpop(q);
+}
+
+void vmm_queue_notify(struct vmm_queue *q)
+{
+	if (q->state == QUEUE_DOWN || q->state == QUEUE_BROKEN)
+		return;
+	if (q->ring->wants_interrupt(q))
+		q->interrupt(q);
+}
+
+uint32_t vmm_queue_index(const struct vmm_queue *q)
+{
+	return q->index;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mmio.c - virtio over MMIO, version 2 of its registers (VIRTIO 1.2, section 4.2).
+ *
+ * Control registers are 32 bits wide; what is read otherwise, or is not there,
+ * is zero, and what is written otherwise is ignored (4.2.2.2). Notifications
+ * are caught by KVM; interrupts are an eventfd on a pin of the interrupt
+ * controller, as an edge.
+ */
+#include <errno.h>
+#include <linux/virtio_mmio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "arch/arch_priv.h"
+#include "bus/bus_priv.h"
+#include "core/error_priv.h"
+#include "core/ioevent_priv.h"
+#include "core/irq_priv.h"
+#include "devices/device_priv.h"
+#include "transport/transport_priv.h"
+
+#define MMIO_MAGIC	0x74726976u	/* "virt" */
+#define MMIO_VERSION	2
+#define MMIO_VENDOR	0x4d4d564cu	/* "LVMM" */
+#define MMIO_LENGTH	(VIRTIO_MMIO_CONFIG + VMM_DEVICE_CONFIG_MAX)
+
+struct virtio_mmio {
+	struct vmm_device *dev;
+	vmm_gpa_t base;
+	uint32_t index;			/* of the window */
+	uint32_t gsi;
+	int irq_fd;
+	uint32_t interrupts;		/* atomic: InterruptStatus */
+	int kick_fds[VMM_DEVICE_QUEUES_MAX];	/* assigned in KVM, or -1; the loop's */
+};
+
+/* ---- registers ---- */
+
+/* With the device's lock. */
+static uint32_t queue_register(const struct virtio *v, uint64_t offset)
+{
+	const struct virtio_queue *q = vmm__virtio_queue(v);
+
+	if (!q)
+		return 0;
+	return offset == VIRTIO_MMIO_QUEUE_NUM_MAX ? v->max_size : q->enabled;
+}
+
+static uint32_t control_read(struct virtio_mmio *mmio, uint64_t offset)
+{
+	const struct virtio *v = &mmio->dev->virtio;
+
+	switch (offset) {
+	case VIRTIO_MMIO_MAGIC_VALUE:
+		return MMIO_MAGIC;
+	case VIRTIO_MMIO_VERSION:
+		return MMIO_VERSION;
+	case VIRTIO_MMIO_DEVICE_ID:
+		return mmio->dev->ops.virtio_id;
+	case VIRTIO_MMIO_VENDOR_ID:
+		return MMIO_VENDOR;
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+		return vmm__virtio_offered_word(v);
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+	case VIRTIO_MMIO_QUEUE_READY:
+		return queue_register(v, offset);
+	case VIRTIO_MMIO_INTERRUPT_STATUS:
+		return __atomic_load_n(&mmio->interrupts, __ATOMIC_ACQUIRE);
+	case VIRTIO_MMIO_STATUS:
+		return v->status;
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH:
+		return UINT32_MAX;	/* no shared memory region has this number */
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return v->generation;
+	default:
+		return 0;
+	}
+}
+
+/* With the device's lock. */
+static void control_write(struct virtio_mmio *mmio, uint64_t offset, uint32_t value)
+{
+	struct virtio *v = &mmio->dev->virtio;
+
+	switch (offset) {
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+		v->offered_select = value;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		vmm__virtio_write_driver_word(v, value);
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+		v->driver_select = value;
+		break;
+	case VIRTIO_MMIO_QUEUE_SEL:
+		v->queue_select = value;
+		break;
+	case VIRTIO_MMIO_QUEUE_NUM:
+		vmm__virtio_set_size(v, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_READY:
+		vmm__virtio_set_enabled(v, value & 1);
+		break;
+	case VIRTIO_MMIO_INTERRUPT_ACK:
+		__atomic_fetch_and(&mmio->interrupts, ~value, __ATOMIC_ACQ_REL);
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+		vmm__virtio_set_address(v, VIRTIO_QUEUE_DESC, offset & 4, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+		vmm__virtio_set_address(v, VIRTIO_QUEUE_DRIVER, offset & 4, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		vmm__virtio_set_address(v, VIRTIO_QUEUE_DEVICE, offset & 4, value);
+		break;
+	}
+}
+
+static uint64_t mmio_read(void *state, uint64_t offset, uint32_t width)
+{
+	struct virtio_mmio *mmio = state;
+	uint32_t value;
+
+	if (offset >= VIRTIO_MMIO_CONFIG)
+		return vmm__device_read_config(mmio->dev, (uint32_t)offset - VIRTIO_MMIO_CONFIG, width);
+	if (width != 4)
+		return 0;
+
+	pthread_mutex_lock(&mmio->dev->lock);
+	value = control_read(mmio, offset);
+	pthread_mutex_unlock(&mmio->dev->lock);
+	return value;
+}
+
+static void mmio_write(void *state, uint64_t offset, uint32_t width, uint64_t value)
+{
+	struct virtio_mmio *mmio = state;
+
+	if (offset >= VIRTIO_MMIO_CONFIG) {
+		vmm__device_write_config(mmio->dev, (uint32_t)offset - VIRTIO_MMIO_CONFIG, width,
+					 value);
+		return;
+	}
+	if (width != 4)
+		return;
+
+	if (offset == VIRTIO_MMIO_STATUS) {
+		vmm__device_write_status(mmio->dev, (uint32_t)value);
+	} else if (offset == VIRTIO_MMIO_QUEUE_NOTIFY) {
+		vmm__device_notify(mmio->dev, (uint32_t)value);
+	} else {
+		pthread_mutex_lock(&mmio->dev->lock);
+		control_write(mmio, offset, (uint32_t)value);
+		pthread_mutex_unlock(&mmio->dev->lock);
+	}
+}
+
+static const struct vmm_range_ops mmio_range = {
+	.size = sizeof(struct vmm_range_ops),
+	.name = "virtio-mmio",
+	.read = mmio_read,
+	.write = mmio_write,
+};
+
+/* ---- interrupts and notifications ---- */
+
+static void mmio_interrupt(struct virtio_mmio *mmio, uint32_t cause)
+{
+	const uint64_t one = 1;
+
+	/* The cause before the edge: the handler reads it. */
+	__atomic_fetch_or(&mmio->interrupts, cause, __ATOMIC_ACQ_REL);
+	(void)!write(mmio->irq_fd, &one, sizeof(one));
+}
+
+static void mmio_queue_interrupt(struct vmm_device *dev, uint32_t queue)
+{
+	mmio_interrupt(dev->transport_state, VIRTIO_MMIO_INT_VRING);
+}
+
+static void mmio_config_interrupt(struct vmm_device *dev)
+{
+	mmio_interrupt(dev->transport_state, VIRTIO_MMIO_INT_CONFIG);
+}
+
+static struct ioevent mmio_ioevent(const struct virtio_mmio *mmio, uint32_t queue)
+{
+	return (struct ioevent){
+		.address = mmio->base + VIRTIO_MMIO_QUEUE_NOTIFY,
+		.width = 4,
+		.match = true,
+		.value = queue,
+		.fd = mmio->kick_fds[queue],
+	};
+}
+
+static void mmio_queue_up(struct vmm_device *dev, uint32_t queue, int kick_fd)
+{
+	struct virtio_mmio *mmio = dev->transport_state;
+	struct ioevent event;
+
+	mmio->kick_fds[queue] = kick_fd;
+	event = mmio_ioevent(mmio, queue);
+	if (vmm__ioevent_assign(dev->host->vm_fd, &event) < 0)
+		mmio->kick_fds[queue] = -1;
+}
+
+static void mmio_queue_down(struct vmm_device *dev, uint32_t queue)
+{
+	struct virtio_mmio *mmio = dev->transport_state;
+	struct ioevent event = mmio_ioevent(mmio, queue);
+
+	if (event.fd < 0)
+		return;
+	(void)vmm__ioevent_deassign(dev->host->vm_fd, &event);
+	mmio->kick_fds[queue] = -1;
+}
+
+static void mmio_reset(struct vmm_device *dev)
+{
+	struct virtio_mmio *mmio = dev->transport_state;
+
+	__atomic_store_n(&mmio->interrupts, 0, __ATOMIC_RELEASE);
+}
+
+/* ---- plugging ---- */
+
+static int mmio_irq_init(struct virtio_mmio *mmio, struct irqs *irqs)
+{
+	int r = vmm__irq_alloc_pin(irqs, &mmio->gsi);
+
+	if (r < 0)
+		return r;
+	mmio->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (mmio->irq_fd < 0) {
+		r = vmm__fail_errno("no eventfd for an interrupt");
+		goto free_pin;
+	}
+	r = vmm__irqfd_assign(irqs, mmio->gsi, mmio->irq_fd);
+	if (r < 0)
+		goto close_fd;
+	return 0;
+
+close_fd:
+	close(mmio->irq_fd);
+free_pin:
+	vmm__irq_free_pin(irqs, mmio->gsi);
+	return r;
+}
+
+static void mmio_irq_finish(struct virtio_mmio *mmio, struct irqs *irqs)
+{
+	(void)vmm__irqfd_deassign(irqs, mmio->gsi, mmio->irq_fd);
+	close(mmio->irq_fd);
+	vmm__irq_free_pin(irqs, mmio->gsi);
+}
+
+static int mmio_plug(struct vmm_device *dev)
+{
+	const struct device_host *host = dev->host;
+	const struct arch_layout *layout = vmm__arch_layout();
+	struct virtio_mmio *mmio;
+	struct bus_range range = { .length = MMIO_LENGTH, .ops = &mmio_range };
+	int r;
+
+	if (*host->nr_mmio >= layout->mmio_max)
+		return vmm__fail(-ENOSPC, "%s: all %u virtio-mmio windows are taken", dev->name,
+				 layout->mmio_max);
+	mmio = calloc(1, sizeof(*mmio));
+	if (!mmio)
+		return vmm__fail(-ENOMEM, "%s: no memory for its registers", dev->name);
+
+	mmio->dev = dev;
+	mmio->index = *host->nr_mmio;
+	mmio->base = layout->mmio_base + (vmm_gpa_t)mmio->index * layout->mmio_stride;
+	for (unsigned i = 0; i < VMM_DEVICE_QUEUES_MAX; i++)
+		mmio->kick_fds[i] = -1;
+
+	r = mmio_irq_init(mmio, host->irqs);
+	if (r < 0)
+		goto free_mmio;
+	range.base = mmio->base;
+	range.state = mmio;
+	r = vmm__bus_add(host->mmio, &range);
+	if (r < 0)
+		goto finish_irq;
+
+	dev->transport_state = mmio;
+	(*host->nr_mmio)++;
+	return 0;
+
+finish_irq:
+	mmio_irq_finish(mmio, host->irqs);
+free_mmio:
+	free(mmio);
+	return r;
+}
+
+static void mmio_unplug(struct vmm_device *dev)
+{
+	struct virtio_mmio *mmio = dev->transport_state;
+
+	vmm__bus_remove(dev->host->mmio, mmio->base);
+	mmio_irq_finish(mmio, dev->host->irqs);
+	/* Devices go in reverse order; a gap in the middle stays. */
+	if (mmio->index + 1 == *dev->host->nr_mmio)
+		(*dev->host->nr_mmio)--;
+	free(mmio);
+}
+
+bool vmm__device_mmio(const struct vmm_device *dev, vmm_gpa_t *ret_base, uint32_t *ret_gsi)
+{
+	const struct virtio_mmio *mmio = dev->transport_state;
+
+	if (dev->transport != &vmm__transport_mmio)
+		return false;
+	*ret_base = mmio->base;
+	*ret_gsi = mmio->gsi;
+	return true;
+}
+
+const struct transport_ops vmm__transport_mmio = {
+	.name = "virtio-mmio",
+	.plug = mmio_plug,
+	.unplug = mmio_unplug,
+	.reset = mmio_reset,
+	.queue_up = mmio_queue_up,
+	.queue_down = mmio_queue_down,
+	.queue_interrupt = mmio_queue_interrupt,
+	.config_interrupt = mmio_config_interrupt,
+};
