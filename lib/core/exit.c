@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exit.c - from KVM_EXIT_* to the bus, or to words for whoever runs the vCPU.
+ *
+ * The common case, a port or an address that a range answers, is a look-up and a
+ * call: no lock, no system call, no allocation.
+ */
+#include <linux/kvm.h>
+#include <string.h>
+
+#include "core/vm_priv.h"
+
+static uint64_t load(const uint8_t *bytes, uint32_t width)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, bytes, width <= sizeof(value) ? width : sizeof(value));
+	return value;
+}
+
+/* Something outside the ranges has to see the access: describe it. */
+static int give(struct vmm_exit *exit, uint32_t type, struct kvm_run *run)
+{
+	exit->type = type;
+	exit->kvm_reason = run->exit_reason;
+	exit->address = 0;
+	exit->width = exit->count = exit->write = exit->nr_data = 0;
+	exit->bytes = NULL;
+	exit->data[0] = 0;
+	exit->kvm_run = run;
+	return 1;
+}
+
+/* A device of the machine may have asked for something in the access just made. */
+static int requested(struct vmm *vm, struct vmm_exit *exit, struct kvm_run *run)
+{
+	uint32_t type;
+
+	if (__atomic_load_n(&vm->request, __ATOMIC_RELAXED) == 0)
+		return 0;
+	type = __atomic_exchange_n(&vm->request, 0, __ATOMIC_ACQ_REL);
+	return type ? give(exit, type, run) : 0;
+}
+
+static int port_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
+{
+	struct vmm *vm = vcpu->vm;
+	struct kvm_run *run = vcpu->run;
+	uint8_t *bytes = (uint8_t *)run + run->io.data_offset;
+	uint32_t width = run->io.size, count = run->io.count;
+	bool write = run->io.direction == KVM_EXIT_IO_OUT, answered = true;
+
+	for (uint32_t i = 0; i < count; i++, bytes += width) {
+		uint64_t value;
+
+		if (write) {
+			answered &= vmm__bus_write(&vm->ports, run->io.port, width,
+						   load(bytes, width));
+		} else {
+			answered &= vmm__bus_read(&vm->ports, run->io.port, width, &value);
+			memcpy(bytes, &value, width);
+		}
+	}
+	if (answered)
+		return requested(vm, exit, run);
+
+	(void)give(exit, VMM_EXIT_PORT, run);
+	exit->address = run->io.port;
+	exit->width = width;
+	exit->count = count;
+	exit->write = write;
+	exit->bytes = (uint8_t *)run + run->io.data_offset;
+	return 1;
+}
+
+static int mmio_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
+{
+	struct vmm *vm = vcpu->vm;
+	struct kvm_run *run = vcpu->run;
+	uint32_t width = run->mmio.len;
+	uint64_t value;
+	bool answered;
+
+	if (run->mmio.is_write) {
+		answered = vmm__bus_write(&vm->mmio, run->mmio.phys_addr, width,
+					  load(run->mmio.data, width));
+	} else {
+		answered = vmm__bus_read(&vm->mmio, run->mmio.phys_addr, width, &value);
+		memcpy(run->mmio.data, &value, sizeof(value));
+	}
+	if (answered)
+		return requested(vm, exit, run);
+
+	(void)give(exit, VMM_EXIT_MMIO, run);
+	exit->address = run->mmio.phys_addr;
+	exit->width = width;
+	exit->count = 1;
+	exit->write = run->mmio.is_write;
+	exit->bytes = run->mmio.data;
+	return 1;
+}
+
+/* Arm and RISC-V firmware calls, and x86 with a paravirtual guest. */
+static int system_event(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	switch (run->system_event.type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN:
+		return give(exit, VMM_EXIT_POWEROFF, run);
+	case KVM_SYSTEM_EVENT_RESET:
+		return give(exit, VMM_EXIT_RESET, run);
+	case KVM_SYSTEM_EVENT_CRASH:
+		return give(exit, VMM_EXIT_PANIC, run);
+	default:
+		(void)give(exit, VMM_EXIT_OTHER, run);
+		exit->data[0] = run->system_event.type;
+		exit->nr_data = 1;
+		return 1;
+	}
+}
+
+static int internal_error(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+	uint32_t n = run->internal.ndata, room = sizeof(exit->data) / sizeof(exit->data[0]) - 1;
+
+	(void)give(exit, VMM_EXIT_CRASHED, run);
+	exit->data[0] = run->internal.suberror;
+	exit->nr_data = 1 + (n < room ? n : room);
+	memcpy(&exit->data[1], run->internal.data, (exit->nr_data - 1) * sizeof(exit->data[0]));
+	return 1;
+}
+
+static int other_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		return 0;
+	case KVM_EXIT_HLT:
+		return give(exit, VMM_EXIT_HALT, run);
+	case KVM_EXIT_SHUTDOWN:
+		return give(exit, VMM_EXIT_SHUTDOWN, run);
+	case KVM_EXIT_SYSTEM_EVENT:
+		return system_event(vcpu, exit);
+	case KVM_EXIT_INTERNAL_ERROR:
+		return internal_error(vcpu, exit);
+	case KVM_EXIT_FAIL_ENTRY:
+		(void)give(exit, VMM_EXIT_CRASHED, run);
+		exit->data[0] = run->fail_entry.hardware_entry_failure_reason;
+		exit->data[1] = run->fail_entry.cpu;
+		exit->nr_data = 2;
+		return 1;
+	default:
+		(void)give(exit, VMM_EXIT_OTHER, run);
+		exit->data[0] = run->hw.hardware_exit_reason;
+		exit->nr_data = 1;
+		return 1;
+	}
+}
+
+int vmm__vcpu_exit(struct vmm_vcpu *vcpu, struct vmm_exit *ret_exit)
+{
+	switch (vcpu->run->exit_reason) {
+	case KVM_EXIT_IO:
+		return port_exit(vcpu, ret_exit);
+	case KVM_EXIT_MMIO:
+		return mmio_exit(vcpu, ret_exit);
+	default:
+		return other_exit(vcpu, ret_exit);
+	}
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* plug.c - what an application adds to a guest before it starts: devices, ranges, the serial port. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <libvmm/console.h>
+#include "core/config_priv.h"
+#include "core/error_priv.h"
+#include "core/vm_priv.h"
+#include "devices/legacy/uart16550_priv.h"
+
+#define DEVICES_STEP	8u	/* the list grows by so many */
+
+/* ---- virtio devices ---- */
+
+static int devices_grow(struct vmm *vm)
+{
+	struct vmm_device **devices;
+
+	if (vm->nr_devices % DEVICES_STEP != 0)
+		return 0;
+	devices = realloc(vm->devices, (vm->nr_devices + DEVICES_STEP) * sizeof(devices[0]));
+	if (!devices)
+		return vmm__fail(-ENOMEM, "no memory for another device");
+	vm->devices = devices;
+	return 0;
+}
+
+static int add_device(struct vmm *vm, const struct vmm_device_config *config,
+		      struct vmm_device **ret_dev)
+{
+	struct vmm_device *dev;
+	int r = vmm__state_check_off(vm, true, "vmm_add_device");
+
+	if (r == 0 && (vm->flags & VMM_F_KVM_ONLY))
+		r = vmm__fail(-EINVAL, "%s was made with VMM_F_KVM_ONLY: it has no place for devices",
+			      vm->name);
+	if (r == 0)
+		r = devices_grow(vm);
+	if (r < 0)
+		return r;
+
+	vmm__loop_enter(vm->loop);
+	r = vmm__device_create(&vm->host, config, &dev);
+	if (r == 0) {
+		vm->devices[vm->nr_devices++] = dev;
+		if (ret_dev)
+			*ret_dev = dev;
+	}
+	vmm__loop_leave(vm->loop);
+	return r;
+}
+
+int vmm_add_device(struct vmm *vm, const struct vmm_device_config *config,
+		   struct vmm_device **ret_dev)
+{
+	struct vmm_device_config c;
+	int r;
+
+	if (!vm || !config)
+		return vmm__fail(-EINVAL, "no guest or no device");
+	r = vmm__config_copy(&c, sizeof(c), config, config->size, sizeof(c.size));
+	if (r < 0)
+		return r;
+
+	pthread_mutex_lock(&vm->admin);
+	r = add_device(vm, &c, ret_dev);
+	pthread_mutex_unlock(&vm->admin);
+	return r;
+}
+
+/* ---- ports and MMIO ---- */
+
+static bool over_ram(const struct vmm *vm, uint64_t base, uint64_t length)
+{
+	for (size_t i = 0; i < vm->mem.nr_regions; i++) {
+		const struct mem_region *r = &vm->mem.regions[i];
+
+		if (base - r->gpa < r->size || r->gpa - base < length)
+			return true;
+	}
+	return false;
+}
+
+static int add_range(struct vmm *vm, const struct vmm_range_config *c)
+{
+	const struct bus_range range = {
+		.base = c->base, .length = c->length, .ops = c->ops, .state = c->state,
+	};
+	int r = vmm__state_check_off(vm, true, "vmm_add_range");
+
+	if (r < 0)
+		return r;
+	if (c->space == VMM_SPACE_PORT)
+		return vmm__bus_add(&vm->ports, &range);
+	if (over_ram(vm, c->base, c->length))
+		return vmm__fail(-EEXIST, "MMIO range 0x%llx, 0x%llx bytes long, overlaps RAM",
+				 (unsigned long long)c->base, (unsigned long long)c->length);
+	return vmm__bus_add(&vm->mmio, &range);
+}
+
+int vmm_add_range(struct vmm *vm, const struct vmm_range_config *config)
+{
+	struct vmm_range_config c;
+	int r;
+
+	if (!vm || !config)
+		return vmm__fail(-EINVAL, "no guest or no range");
+	r = vmm__config_copy(&c, sizeof(c), config, config->size, sizeof(c.size));
+	if (r < 0)
+		return r;
+	if (!c.ops || c.ops->size < sizeof(struct vmm_range_ops) || c.space > VMM_SPACE_PORT)
+		return vmm__fail(-EINVAL, "a range needs a space and a table of functions");
+
+	pthread_mutex_lock(&vm->admin);
+	r = add_range(vm, &c);
+	pthread_mutex_unlock(&vm->admin);
+	return r;
+}
+
+/* ---- the serial port ---- */
+
+static int add_serial(struct vmm *vm, const struct vmm_console_config *c)
+{
+	const struct arch_serial *serial = vmm__arch_serial();
+	int r = vmm__state_check_off(vm, true, "vmm_add_serial");
+
+	if (r < 0)
+		return r;
+	if (!vm->machine || !serial)
+		return vmm__fail(-EOPNOTSUPP, "%s has no serial port", vm->name);
+	if (vm->uart)
+		return vmm__fail(-EBUSY, "the serial port of %s is connected already", vm->name);
+
+	vmm__loop_enter(vm->loop);
+	r = vmm__uart_create(serial->port ? &vm->ports : &vm->mmio, serial->base, &vm->irqs,
+			     serial->gsi, c->loop ? c->loop : vm->loop, c, &vm->uart);
+	vmm__loop_leave(vm->loop);
+	return r;
+}
+
+int vmm_add_serial(struct vmm *vm, const struct vmm_console_config *config)
+{
+	struct vmm_console_config c;
+	int r;
+
+	if (!vm || !config)
+		return vmm__fail(-EINVAL, "no guest or no console");
+	r = vmm__config_copy(&c, sizeof(c), config, config->size, sizeof(c.size));
+	if (r < 0)
+		return r;
+	if (!c.backend || (c.flags & ~(uint32_t)VMM_CONSOLE_WAIT) || c.transport || c.columns ||
+	    c.rows || c.reserved)
+		return vmm__fail(-EINVAL, "a serial port needs a backend, and has neither transport nor size");
+
+	pthread_mutex_lock(&vm->admin);
+	r = add_serial(vm, &c);
+	pthread_mutex_unlock(&vm->admin);
+	return r;
+}

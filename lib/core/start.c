@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c - from power on to the first instruction, at a start, a restart and a reset.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error_priv.h"
+#include "core/vm_priv.h"
+#include "devices/legacy/uart16550_priv.h"
+
+/* ---- the machine as after power on ---- */
+
+/*
+ * A device on a loop of its own keeps that loop still for the moment. Loops of
+ * devices never enter the home loop, so the order is always the same.
+ */
+static void each_device(struct vmm *vm, void (*fn)(struct vmm_device *dev))
+{
+	for (uint32_t i = 0; i < vm->nr_devices; i++) {
+		struct vmm_loop *loop = vmm_device_loop(vm->devices[i]);
+
+		vmm__loop_enter(loop);
+		fn(vm->devices[i]);
+		vmm__loop_leave(loop);
+	}
+}
+
+void vmm__machine_quiet(struct vmm *vm)
+{
+	each_device(vm, vmm__device_reset);
+}
+
+void vmm__machine_wake_callers(struct vmm *vm)
+{
+	vmm__loop_wake_callers(vm->loop);
+	for (uint32_t i = 0; i < vm->nr_devices; i++)
+		vmm__loop_wake_callers(vmm_device_loop(vm->devices[i]));
+}
+
+static void reset_devices(void *data)
+{
+	struct vmm *vm = data;
+
+	each_device(vm, vmm__device_machine_reset);
+	if (vm->uart)
+		vmm__uart_reset(vm->uart);
+	if (vm->machine)
+		vmm__arch_machine_reset(vm->machine);
+}
+
+static int write_tables(struct vmm *vm)
+{
+	struct machine_desc desc = {
+		.nr_vcpus = vm->nr_vcpus, .threads_per_core = vm->threads_per_core,
+		.nr_sockets = vm->nr_sockets, .has_pci = vm->pci != NULL,
+		.has_serial = vm->uart != NULL, .name = vm->name,
+	};
+
+	memcpy(desc.uuid, vm->uuid, sizeof(desc.uuid));
+	for (uint32_t i = 0; i < vm->nr_devices && desc.nr_mmio < MACHINE_MMIO_MAX; i++) {
+		vmm_gpa_t base;
+		uint32_t gsi;
+
+		if (!vmm__device_mmio(vm->devices[i], &base, &gsi))
+			continue;
+		desc.mmio[desc.nr_mmio].base = base;
+		desc.mmio[desc.nr_mmio].size = vmm__arch_layout()->mmio_stride;
+		desc.mmio[desc.nr_mmio++].gsi = gsi;
+	}
+	return vmm__arch_write_tables(&vm->mem, &desc);
+}
+
+static int reset_vcpus(struct vmm *vm)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < vm->nr_vcpus && r == 0; i++) {
+		const struct arch_cpu cpu = {
+			.id = i, .nr = vm->nr_vcpus, .threads_per_core = vm->threads_per_core,
+			.nr_sockets = vm->nr_sockets, .nested = vm->flags & VMM_F_NESTED,
+			.irqchip = !(vm->flags & VMM_F_KVM_ONLY),
+		};
+
+		r = vmm__arch_vcpu_reset(vm->vcpus[i].fd, &cpu, i == 0 ? &vm->entry : NULL);
+	}
+	return r;
+}
+
+/* Image into memory, unless it is there untouched; then what describes the machine. */
+static int load(struct vmm *vm)
+{
+	int r = 0;
+
+	if (!vm->loaded) {
+		r = vmm__ram_clear(&vm->ram);
+		if (r == 0)
+			r = vmm__boot_load(&vm->mem, &vm->boot, &vm->entry);
+	}
+	vm->loaded = false;
+	if (r == 0 && vm->machine)
+		r = write_tables(vm);
+	if (r == 0 && vm->machine)
+		r = vmm__arch_vm_reset(vm->vm_fd);
+	if (r == 0)
+		r = reset_vcpus(vm);
+	return r;
+}
+
+int vmm__machine_reboot(struct vmm *vm)
+{
+	int r = vmm__loop_call(vm->loop, &vm->cancel, reset_devices, vm);
+
+	if (r < 0)
+		return r;
+	__atomic_store_n(&vm->request, 0, __ATOMIC_RELEASE);
+	return load(vm);
+}
+
+/* ---- what to boot ---- */
+
+static int boot_linux(struct vmm *vm, const struct vmm_boot_config *config)
+{
+	struct boot_source source;
+	int r = vmm__state_check_off(vm, false, "vmm_boot_linux");
+
+	if (r == 0)
+		r = vmm__boot_source_open(&source, config);
+	if (r < 0)
+		return r;
+
+	vm->loaded = false;
+	r = vmm__ram_clear(&vm->ram);
+	if (r == 0)
+		r = vmm__boot_load(&vm->mem, &source, &vm->entry);
+	if (r < 0) {
+		vmm__boot_source_close(&source);
+		return r;
+	}
+
+	if (vm->has_boot)
+		vmm__boot_source_close(&vm->boot);
+	vm->boot = source;
+	pthread_mutex_lock(&vm->lock);
+	vm->has_boot = true;
+	pthread_mutex_unlock(&vm->lock);
+	vm->loaded = true;
+	return 0;
+}
+
+int vmm_boot_linux(struct vmm *vm, const struct vmm_boot_config *config)
+{
+	int r;
+
+	if (!vm || !config)
+		return vmm__fail(-EINVAL, "no guest or no boot configuration");
+	pthread_mutex_lock(&vm->admin);
+	r = boot_linux(vm, config);
+	pthread_mutex_unlock(&vm->admin);
+	return r;
+}
+
+/* ---- start ---- */
+
+static int check_runnable(struct vmm *vm)
+{
+	bool written;
+
+	pthread_mutex_lock(&vm->lock);
+	written = vm->vcpus[0].regs_written;
+	vm->vcpus[0].regs_written = false;
+	pthread_mutex_unlock(&vm->lock);
+
+	if (!vm->has_boot && !written)
+		return vmm__fail(-EINVAL, "%s has nothing to boot: call vmm_boot_linux(), "
+				 "or give vCPU 0 its registers", vm->name);
+	return 0;
+}
+
+static int start_threads(struct vmm *vm)
+{
+	uint32_t n = vm->flags & VMM_F_CALLER_VCPUS ? 0 : vm->nr_vcpus;
+	int r = 0;
+
+	vmm__state_started(vm, n);
+	for (uint32_t i = 0; i < n; i++) {
+		r = vmm__vcpu_start(&vm->vcpus[i]);
+		if (r < 0) {
+			vmm__state_start_failed(vm, n - i);
+			break;
+		}
+	}
+	return r;
+}
+
+static int start(struct vmm *vm)
+{
+	int r = vmm__state_check_off(vm, false, "vmm_start");
+
+	if (r == 0)
+		r = check_runnable(vm);
+	if (r < 0)
+		return r;
+
+	/* Those of the last time have left; their devices were reset when they did. */
+	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+		vmm__vcpu_join(&vm->vcpus[i]);
+	vmm__loop_enter(vm->loop);
+	reset_devices(vm);
+	vmm__loop_leave(vm->loop);
+	__atomic_store_n(&vm->request, 0, __ATOMIC_RELEASE);
+
+	if (vm->has_boot)
+		r = load(vm);
+	return r < 0 ? r : start_threads(vm);
+}
+
+int vmm_start(struct vmm *vm)
+{
+	int r;
+
+	if (!vm)
+		return vmm__fail(-EINVAL, "no guest");
+	pthread_mutex_lock(&vm->admin);
+	r = start(vm);
+	pthread_mutex_unlock(&vm->admin);
+	return r;
+}
+
+int vmm_power_button(struct vmm *vm)
+{
+	if (!vm)
+		return vmm__fail(-EINVAL, "no guest");
+	if (!vm->machine)
+		return vmm__fail(-EOPNOTSUPP, "%s has no power button", vm->name);
+	if (vmm_state(vm) != VMM_STATE_RUNNING)
+		return vmm__fail(-EBUSY, "%s does not run", vm->name);
+	vmm__arch_machine_power_button(vm->machine);
+	return 0;
+}

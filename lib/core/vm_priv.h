@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm_priv.h - a guest: the assembled parts and the state machine.
+ *
+ * Locks, in the order in which they are taken:
+ *   admin	one call that changes what the guest is made of (plug, boot, start,
+ *		destroy) at a time; never taken by a library thread
+ *   loop	vmm__loop_enter(), by such a call
+ *   lock	the state machine; held for a few instructions, never while waiting
+ *		for a loop or a vCPU
+ */
+#ifndef CORE_VM_PRIV_H
+#define CORE_VM_PRIV_H
+
+#include <pthread.h>
+#include <libvmm/vmm.h>
+#include "arch/arch_priv.h"
+#include "boot/boot_priv.h"
+#include "bus/bus_priv.h"
+#include "core/event_priv.h"
+#include "core/irq_priv.h"
+#include "core/log_priv.h"
+#include "core/loop_priv.h"
+#include "core/memory_priv.h"
+#include "core/ram_priv.h"
+#include "core/vcpu_priv.h"
+#include "devices/device_priv.h"
+
+struct uart16550;
+
+struct vmm {
+	char name[64];
+	uint8_t uuid[16];
+	uint32_t flags;			/* VMM_F_* */
+	uint32_t threads_per_core;
+	uint32_t nr_sockets;
+	int kick_signal;
+
+	/* ---- parts, in order of construction ---- */
+	int kvm_fd;
+	int vm_fd;
+	struct ram ram;
+	struct vmm_mem mem;
+	struct bus mmio, ports;
+	struct irqs irqs;
+	struct vmm_vcpu *vcpus;
+	uint32_t nr_vcpus;
+	struct vmm_loop *loop;
+	bool own_loop;
+	struct arch_machine *machine;	/* NULL with VMM_F_KVM_ONLY, as is pci */
+	struct pci_bus *pci;
+	struct device_host host;
+	uint32_t nr_mmio;
+	struct uart16550 *uart;
+	struct vmm_device **devices;
+	uint32_t nr_devices;
+	struct boot_source boot;
+	bool has_boot;
+	bool loaded;			/* the image is in memory and nothing has run since */
+	struct boot_entry entry;
+	struct events events;
+	struct log log;
+	pthread_mutex_t admin;
+	uint32_t request;		/* atomic: enum vmm_exit_type that a device of the machine asks for */
+
+	/* ---- the state machine, guarded by lock ---- */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint32_t state;			/* enum vmm_state */
+	bool started;			/* once, ever */
+	bool stopping;			/* told to stop; vCPUs are leaving */
+	bool pause_wanted;
+	bool reset_wanted;
+	bool attention;			/* atomic: any of these; each vCPU looks before it runs */
+	uint32_t alive;			/* vCPU threads that have not left, or the caller's runs under way */
+	uint32_t parked;
+	struct vmm_stop_info stop;
+	struct loop_cancel cancel;
+	struct vmm_deferred finish;	/* on the loop, once all vCPUs left */
+};
+
+/* ---- state.c ---- */
+
+void vmm__state_init(struct vmm *vm);
+void vmm__state_finish(struct vmm *vm);
+
+/* What is left of a stop once no vCPU runs: vm->finish, on the loop. */
+void vmm__state_finish_stop(struct vmm_deferred *deferred);
+
+/* Stop a guest that runs or is paused; the first reason given is kept. Any thread. */
+void vmm__state_stop(struct vmm *vm, const struct vmm_stop_info *info);
+
+/*
+ * A vCPU thread saw attention: wait while the guest is paused, reset it if that is
+ * wanted. False: leave.
+ */
+bool vmm__state_park(struct vmm *vm);
+void vmm__state_vcpu_left(struct vmm *vm);
+
+/* The caller's run of a vCPU begins and ends. False: it may not begin. */
+bool vmm__state_run_enter(struct vmm_vcpu *vcpu);
+void vmm__state_run_leave(struct vmm_vcpu *vcpu);
+
+/* @alive vCPU threads are about to start: running. */
+void vmm__state_started(struct vmm *vm, uint32_t alive);
+
+/* @missing of them could not be started after all: stop the others. */
+void vmm__state_start_failed(struct vmm *vm, uint32_t missing);
+
+/* -EBUSY unless it was created or has stopped; with @fresh, unless it was never started. */
+int vmm__state_check_off(struct vmm *vm, bool fresh, const char *what);
+
+/* ---- start.c ---- */
+
+/*
+ * Make the machine as after power on and load the image again. For a reset, on
+ * a vCPU thread while all others are parked.
+ */
+int vmm__machine_reboot(struct vmm *vm);
+
+/* Devices as the driver's reset leaves them. On the home loop. */
+void vmm__machine_quiet(struct vmm *vm);
+
+/* Have vCPUs that wait for any of the guest's loops look at their cancel. */
+void vmm__machine_wake_callers(struct vmm *vm);
+
+#endif
