@@ -76,13 +76,17 @@ static const struct msr_run resets[] = {
 #define NR_RUNS		(sizeof(resets) / sizeof(resets[0]))
 #define MSRS_MAX	96
 
-struct msr_list {
-	struct kvm_msrs head;
-	struct kvm_msr_entry entries[MSRS_MAX];
-};
+static struct kvm_msrs *list_new(uint32_t max)
+{
+	struct kvm_msrs *list = calloc(1, sizeof(*list) + max * sizeof(list->entries[0]));
+
+	if (!list)
+		vmm__fail(-ENOMEM, "no memory for a list of registers");
+	return list;
+}
 
 /* All runs from @run on, in one list. */
-static void list_fill(struct msr_list *list, size_t run)
+static void list_fill(struct kvm_msrs *list, size_t run)
 {
 	uint32_t n = 0;
 
@@ -95,7 +99,7 @@ static void list_fill(struct msr_list *list, size_t run)
 			};
 	}
 
-	list->head = (struct kvm_msrs){ .nmsrs = n };
+	list->nmsrs = n;
 }
 
 /* The run after the one in which @done registers from the beginning of @run end. */
@@ -109,29 +113,35 @@ static size_t run_after(size_t run, uint32_t done)
 
 static int misc_enable_reset(int vcpu_fd)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one = { .head.nmsrs = 1, .entry.index = MSR_MISC_ENABLE };
+	struct kvm_msrs *one = list_new(1);
+	int r = 0;
 
-	if (ioctl(vcpu_fd, KVM_GET_MSRS, &one) != 1)
-		return 0;		/* it has none */
+	if (!one)
+		return -ENOMEM;
 
-	one.entry.data = (one.entry.data & MISC_ENABLE_CONSTANT) | MISC_ENABLE_FAST_STRING;
-	if (ioctl(vcpu_fd, KVM_SET_MSRS, &one) < 0)
-		return vmm__fail_errno("cannot reset a vCPU's MISC_ENABLE");
+	one->nmsrs = 1;
+	one->entries[0].index = MSR_MISC_ENABLE;
+	if (ioctl(vcpu_fd, KVM_GET_MSRS, one) != 1)
+		goto out;		/* it has none */
 
-	return 0;
+	one->entries[0].data &= MISC_ENABLE_CONSTANT;
+	one->entries[0].data |= MISC_ENABLE_FAST_STRING;
+	if (ioctl(vcpu_fd, KVM_SET_MSRS, one) < 0)
+		r = vmm__fail_errno("cannot reset a vCPU's MISC_ENABLE");
+
+out:
+	free(one);
+	return r;
 }
 
 int vmm__msr_reset(int vcpu_fd)
 {
-	struct msr_list *list = malloc(sizeof(*list));
+	struct kvm_msrs *list = list_new(MSRS_MAX);
 	size_t run = 0;
 	int r = 0;
 
 	if (!list)
-		return vmm__fail(-ENOMEM, "no memory for a list of registers");
+		return -ENOMEM;
 
 	/* KVM takes a list up to the first register it does not know. */
 	while (run < NR_RUNS) {
@@ -141,7 +151,7 @@ int vmm__msr_reset(int vcpu_fd)
 			r = vmm__fail_errno("cannot reset a vCPU's model-specific registers");
 			break;
 		}
-		run = (uint32_t)r == list->head.nmsrs ? NR_RUNS : run_after(run, (uint32_t)r);
+		run = (uint32_t)r == list->nmsrs ? NR_RUNS : run_after(run, (uint32_t)r);
 	}
 
 	free(list);
