@@ -9,10 +9,9 @@
 #include "arch/arch_priv.h"
 #include "arch/x86_64/cpuid_priv.h"
 
-static struct {
-	struct kvm_cpuid2 head;
-	struct kvm_cpuid_entry2 entries[CPUID_ENTRIES_MAX];
-} table;
+static _Alignas(struct kvm_cpuid2) unsigned char
+	room[sizeof(struct kvm_cpuid2) + CPUID_ENTRIES_MAX * sizeof(struct kvm_cpuid_entry2)];
+static struct kvm_cpuid2 *const table = (struct kvm_cpuid2 *)(void *)room;
 static struct arch_cpu cpu;
 static struct cpuid_host host;
 
@@ -57,10 +56,10 @@ static const uint32_t amd[][6] = {
 
 static void load(const uint32_t (*rows)[6], uint32_t n)
 {
-	memset(&table, 0, sizeof(table));
-	table.head.nent = n;
+	memset(room, 0, sizeof(room));
+	table->nent = n;
 	for (uint32_t i = 0; i < n; i++)
-		table.entries[i] = (struct kvm_cpuid_entry2){
+		table->entries[i] = (struct kvm_cpuid_entry2){
 			.function = rows[i][0], .index = rows[i][1], .eax = rows[i][2],
 			.ebx = rows[i][3], .ecx = rows[i][4], .edx = rows[i][5],
 		};
@@ -78,14 +77,14 @@ static void setup(void)
 
 static void build(void)
 {
-	ck_assert_int_eq(vmm__cpuid_build(&table.head, &cpu, &host), 0);
+	ck_assert_int_eq(vmm__cpuid_build(table, &cpu, &host), 0);
 }
 
 static const struct kvm_cpuid_entry2 *leaf(uint32_t function, uint32_t index)
 {
-	for (uint32_t i = 0; i < table.head.nent; i++) {
-		if (table.entries[i].function == function && table.entries[i].index == index)
-			return &table.entries[i];
+	for (uint32_t i = 0; i < table->nent; i++) {
+		if (table->entries[i].function == function && table->entries[i].index == index)
+			return &table->entries[i];
 	}
 
 	return NULL;
@@ -239,8 +238,8 @@ END_TEST
 START_TEST(threads_are_told_also_where_the_host_has_none)
 {
 	LOAD(amd);
-	table.entries[5].eax = 0x8000000a;
-	table.head.nent = 9;
+	table->entries[5].eax = 0x8000000a;
+	table->nent = 9;
 	cpu = (struct arch_cpu){ .id = 1, .nr = 2, .threads_per_core = 2, .irqchip = true };
 	build();
 	ck_assert_uint_eq(leaf(0x80000000, 0)->eax, 0x8000001e);
@@ -256,14 +255,14 @@ START_TEST(the_processors_differ_only_in_their_ids)
 	cpu.nr = 4;
 	LOAD(intel);
 	build();
-	n = table.head.nent;
-	memcpy(first, table.entries, sizeof(first));
+	n = table->nent;
+	memcpy(first, table->entries, sizeof(first));
 	cpu.id = 3;
 	LOAD(intel);
 	build();
-	ck_assert_uint_eq(table.head.nent, n);
+	ck_assert_uint_eq(table->nent, n);
 	for (uint32_t i = 0; i < n; i++) {
-		struct kvm_cpuid_entry2 *e = &table.entries[i];
+		struct kvm_cpuid_entry2 *e = &table->entries[i];
 
 		if (e->function == 1)
 			e->ebx &= 0x00ffffff;
@@ -277,9 +276,9 @@ END_TEST
 START_TEST(a_full_table_is_an_error)
 {
 	LOAD(intel);
-	for (; table.head.nent < CPUID_ENTRIES_MAX; table.head.nent++)
-		table.entries[table.head.nent].function = 0x90000000;
-	ck_assert_int_eq(vmm__cpuid_build(&table.head, &cpu, &host), -ENOSPC);
+	for (; table->nent < CPUID_ENTRIES_MAX; table->nent++)
+		table->entries[table->nent].function = 0x90000000;
+	ck_assert_int_eq(vmm__cpuid_build(table, &cpu, &host), -ENOSPC);
 }
 END_TEST
 
@@ -289,7 +288,7 @@ START_TEST(an_empty_table_stays_harmless)
 	build();
 	cpu.nr = 3;
 	cpu.nr_sockets = 2;
-	ck_assert_int_eq(vmm__cpuid_build(&table.head, &cpu, &host), -EINVAL);
+	ck_assert_int_eq(vmm__cpuid_build(table, &cpu, &host), -EINVAL);
 }
 END_TEST
 
