@@ -86,13 +86,14 @@ int vmm__arch_vm_reset(int vm_fd)
 	struct kvm_clock_data clock = { .clock = 0 };
 	int r;
 
-	r = pic_reset(vm_fd, KVM_IRQCHIP_PIC_MASTER);
+	/* The timer first: a tick of it must not get into a controller that was reset. */
+	r = pit_reset(vm_fd);
+	if (r == 0)
+		r = pic_reset(vm_fd, KVM_IRQCHIP_PIC_MASTER);
 	if (r == 0)
 		r = pic_reset(vm_fd, KVM_IRQCHIP_PIC_SLAVE);
 	if (r == 0)
 		r = ioapic_reset(vm_fd);
-	if (r == 0)
-		r = pit_reset(vm_fd);
 	if (r < 0)
 		return r;
 	if (ioctl(vm_fd, KVM_SET_CLOCK, &clock) < 0)
