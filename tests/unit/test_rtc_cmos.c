@@ -164,19 +164,11 @@ END_TEST
 /* The promise of MC146818: bit 7 of A clear, and the next 244 us do not change the time. */
 START_TEST(an_update_is_announced)
 {
-	struct timespec now;
-	bool seen = false;
+	time_t limit = time(NULL) + 15;
 
-	do {
-		unsigned a = get(10);
-
-		clock_gettime(CLOCK_REALTIME, &now);
-		seen |= a & 0x80;
-	} while (!seen && now.tv_nsec < 999990000);
-	/* A busy machine may not look in the right 0.2 ms: try a few seconds. */
-	for (int i = 0; i < 3000000 && !seen; i++)
-		seen = get(10) & 0x80;
-	ck_assert(seen);
+	/* It comes each second, but a busy machine may not look in the right 0.2 ms. */
+	while (!(get(10) & 0x80))
+		ck_assert_int_lt(time(NULL), limit);
 	set(11, 0x82);
 	for (int i = 0; i < 1000; i++)
 		ck_assert_uint_eq(get(10) & 0x80, 0);
@@ -198,7 +190,7 @@ START_TEST(every_register_takes_every_value)
 {
 	for (unsigned b = 0; b < 8; b++) {
 		for (unsigned reg = 0; reg < 256; reg++) {
-			for (unsigned value = 0; value < 256; value += 5) {
+			for (unsigned value = 0; value < 256; value += 51) {
 				set(11, b << 1 | (value & 1) << 7);
 				set(reg, value);
 				for (unsigned r = 0; r < 10; r++)
