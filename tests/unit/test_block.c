@@ -284,6 +284,30 @@ START_TEST(a_late_delivery_after_a_drain_finds_nothing)
 }
 END_TEST
 
+START_TEST(a_late_delivery_after_the_disk_is_gone_does_not_happen)
+{
+	struct vmm_blk_info info = VMM_BLK_INFO_INIT;
+	struct op op;
+
+	fake.when = LATER;
+	op_init(&op, VMM_BLK_READ, 0, 512);
+	vmm__blk_submit(blk, &op.io);
+	vmm__blk_commit(blk);
+	answer_all(NULL);
+	fake.nr_kept = 0;
+	vmm__blk_drain(blk);
+	vmm__blk_detach(blk);
+	vmm_blk_destroy(blk);
+	while (vmm_loop_dispatch(loop) > 0)
+		continue;
+
+	fake.detached = fake.destroyed = 0;
+	info.capacity = 1 << 20;
+	ck_assert_int_eq(vmm_blk_create(&fake_ops, &fake, &info, &blk), 0);
+	ck_assert_int_eq(vmm__blk_attach(blk, loop, op_settled, NULL), 0);
+}
+END_TEST
+
 START_TEST(a_disk_serves_one_guest)
 {
 	ck_assert_int_eq(vmm__blk_attach(blk, loop, op_settled, NULL), -EBUSY);
@@ -421,6 +445,7 @@ int main(void)
 	tcase_add_test(tcase, what_is_submitted_while_draining_is_cancelled);
 	tcase_add_test(tcase, drain_waits_for_a_thread_that_is_still_answering);
 	tcase_add_test(tcase, a_late_delivery_after_a_drain_finds_nothing);
+	tcase_add_test(tcase, a_late_delivery_after_the_disk_is_gone_does_not_happen);
 	tcase_add_test(tcase, a_disk_serves_one_guest);
 	tcase_add_test(tcase, a_backend_that_does_not_attach_says_so_and_stays_the_callers);
 	tcase_add_loop_test(tcase, a_description_no_guest_can_be_shown_is_refused, 0,

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "backends/block/file_priv.h"
 #include "block_ops.h"
 
 #define CAPACITY	(4u << 20)
@@ -38,8 +39,11 @@ static unsigned fds_before;
 /* A file without a name that can be opened again by path. */
 static void make_file(off_t size)
 {
-	fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char name[] = "disk.XXXXXX";
+
+	fd = mkostemp(name, O_CLOEXEC);
 	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(unlink(name), 0);
 	ck_assert_int_eq(ftruncate(fd, size), 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 }
@@ -140,6 +144,30 @@ START_TEST(buffers_need_no_alignment)
 }
 END_TEST
 
+/* As after a transfer that moved only part: at every place where it can have stopped. */
+START_TEST(the_rest_of_a_request_is_done_from_where_it_stopped)
+{
+	struct blk_file file = { .fd = fd, .align = 1, .capacity = CAPACITY };
+
+	fill(buffer, 2048, 4);
+	ck_assert_int_eq(pwrite(fd, buffer, 2048, 512), 2048);
+	for (uint64_t done = 0; done <= 2048; done++) {
+		unsigned char *to = buffer + 4096;
+		struct op op;
+
+		memset(to, 0, 2048);
+		op_init(&op, VMM_BLK_READ, 512, 0);
+		op_add(&op, to, 1000);
+		op_add(&op, to + 1000, 24);
+		op_add(&op, to + 1024, 1024);
+		vmm__file_job(&op.io.req)->done = done;
+		ck_assert_int_eq(vmm__file_run(&file, &op.io.req), 0);
+		ck_assert(all_bytes(to, done, 0));
+		ck_assert_int_eq(memcmp(to + done, buffer + done, 2048 - done), 0);
+	}
+}
+END_TEST
+
 START_TEST(more_requests_than_the_ring_holds_are_all_answered)
 {
 	enum { N = 1000 };
@@ -171,6 +199,28 @@ START_TEST(more_requests_than_the_ring_holds_are_all_answered)
 			ck_assert(all_bytes(buffer + i * 512, 512, (unsigned char)(i % 251)));
 		ck_assert(r == 0 || (ways[_i] & VMM_BLK_FILE_DIRECT));
 	}
+	unplug();
+	free(ops);
+}
+END_TEST
+
+/* All in the page cache: each completes as it is submitted, and none is left to wake us. */
+START_TEST(more_cached_reads_than_the_ring_holds_are_all_answered)
+{
+	enum { N = 4000 };
+	struct op *ops = calloc(N, sizeof(*ops));
+
+	ck_assert_ptr_nonnull(ops);
+	ck_assert(plug_disk(0));
+	ck_assert_int_eq(run(VMM_BLK_READ, 0, buffer, 1 << 20), 0);
+	for (int i = 0; i < N; i++) {
+		op_init(&ops[i], VMM_BLK_READ, 0, 0);
+		op_add(&ops[i], buffer, 512);
+		vmm__blk_submit(blk, &ops[i].io);
+	}
+	vmm__blk_commit(blk);
+	for (int i = 0; i < N; i++)
+		ck_assert_int_eq(op_wait(&ops[i]), 0);
 	unplug();
 	free(ops);
 }
@@ -376,9 +426,9 @@ START_TEST(requests_survive_the_thread_that_submitted_them)
 	if (!plug_disk(ways[_i]))
 		return;
 	for (int i = 0; i < 64; i++) {
-		op_init(&ops[i], i % 8 ? VMM_BLK_WRITE : VMM_BLK_FLUSH, (uint64_t)i * 16384, 0);
+		op_init(&ops[i], i % 8 ? VMM_BLK_WRITE : VMM_BLK_FLUSH, (uint64_t)i * 65536, 0);
 		if (i % 8)
-			op_add(&ops[i], buffer + i * 16384, 16384);
+			op_add(&ops[i], buffer + i * 4096, 65536);
 	}
 	ck_assert_int_eq(pthread_create(&thread, NULL, submit_and_end, ops), 0);
 	pthread_join(thread, NULL);
@@ -437,6 +487,7 @@ START_TEST(a_ring_that_is_forbidden_later_is_replaced_by_threads)
 }
 END_TEST
 
+#ifdef HAVE_LIBURING
 /* Out of memory for a moment: what could not be submitted waits and is tried again. */
 START_TEST(a_ring_without_memory_tries_again)
 {
@@ -457,6 +508,7 @@ START_TEST(a_ring_without_memory_tries_again)
 	unplug();
 }
 END_TEST
+#endif
 
 static unsigned nr_tasks(void)
 {
@@ -470,11 +522,22 @@ static unsigned nr_tasks(void)
 	return n - 2;
 }
 
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
 START_TEST(threads_start_when_they_are_needed_and_end_with_the_disk)
 {
 	struct op ops[100];
-	unsigned before = nr_tasks();
+	pthread_t thread;
+	unsigned before;
 
+	/* A sanitizer starts one of its own with the first. */
+	ck_assert_int_eq(pthread_create(&thread, NULL, nothing, NULL), 0);
+	pthread_join(thread, NULL);
+	usleep(100 * 1000);	/* the system forgets a thread a little after its end */
+	before = nr_tasks();
 	ck_assert(plug_disk(VMM_BLK_FILE_THREADS));
 	ck_assert_uint_eq(nr_tasks(), before);
 	for (int i = 0; i < 100; i++) {
@@ -487,6 +550,8 @@ START_TEST(threads_start_when_they_are_needed_and_end_with_the_disk)
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(op_wait(&ops[i]), 0);
 	unplug();
+	for (int i = 0; i < 100 && nr_tasks() > before; i++)
+		usleep(10 * 1000);
 	ck_assert_uint_eq(nr_tasks(), before);
 }
 END_TEST
@@ -593,17 +658,18 @@ static int refused_path(const char *name)
 
 START_TEST(what_is_no_disk_is_refused)
 {
-	int ends[2];
+	char name[] = "fifo.XXXXXX";
 
 	ck_assert_int_eq(refused_path("."), -EINVAL);
 	ck_assert_int_eq(refused_path("/dev/null"), -EINVAL);
 	ck_assert_int_eq(refused_path("/nowhere/at/all"), -ENOENT);
 	ck_assert_int_eq(refused_path("/proc/self/status"), -EINVAL);
-	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+	ck_assert_ptr_nonnull(mkdtemp(name));
+	snprintf(path, sizeof(path), "%s/fifo", name);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
 	ck_assert_int_eq(refused_path(path), -EINVAL);	/* and it did not hang */
-	close(ends[0]);
-	close(ends[1]);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(name), 0);
 }
 END_TEST
 
@@ -713,7 +779,9 @@ int main(void)
 
 	tcase_add_loop_test(tcase, byte_n_of_the_disk_is_byte_n_of_the_file, 0, NR_WAYS);
 	tcase_add_loop_test(tcase, buffers_need_no_alignment, 0, NR_WAYS);
+	tcase_add_test(tcase, the_rest_of_a_request_is_done_from_where_it_stopped);
 	tcase_add_loop_test(tcase, more_requests_than_the_ring_holds_are_all_answered, 0, NR_WAYS);
+	tcase_add_test(tcase, more_cached_reads_than_the_ring_holds_are_all_answered);
 	tcase_add_loop_test(tcase, drain_and_destroy_with_requests_in_flight, 0, NR_WAYS);
 	tcase_add_loop_test(tcase, discard_gives_storage_back_and_zeroing_keeps_it_unless_allowed,
 			    0, NR_WAYS);
@@ -729,7 +797,9 @@ int main(void)
 	tcase_add_loop_test(tcase, requests_survive_the_thread_that_submitted_them, 0, NR_WAYS);
 	tcase_add_loop_test(tcase, a_kernel_without_io_uring_gets_threads, 0, 3);
 	tcase_add_test(tcase, a_ring_that_is_forbidden_later_is_replaced_by_threads);
+#ifdef HAVE_LIBURING
 	tcase_add_test(tcase, a_ring_without_memory_tries_again);
+#endif
 	tcase_add_test(tcase, threads_start_when_they_are_needed_and_end_with_the_disk);
 
 	tcase = add(suite, "opening");

@@ -136,9 +136,9 @@ START_TEST(memory_is_used_only_for_what_was_written)
 	struct vmm_blk *vast;
 	struct vmm_blk_info info = VMM_BLK_INFO_INIT;
 
-	ck_assert_int_eq(vmm_blk_open_ram(1ull << 40, &vast), 0);
+	ck_assert_int_eq(vmm_blk_open_ram(1ull << 34, &vast), 0);
 	ck_assert_int_eq(vmm_blk_info(vast, &info), 0);
-	ck_assert_uint_eq(info.capacity, 1ull << 40);
+	ck_assert_uint_eq(info.capacity, 1ull << 34);
 	ck_assert_uint_eq(info.flags, VMM_BLK_CAN_FLUSH | VMM_BLK_CAN_DISCARD | VMM_BLK_CAN_ZERO);
 	vmm_blk_destroy(vast);
 }

@@ -34,7 +34,7 @@ struct file_ring {
 	struct io_uring ring;
 	struct blk_file *file;
 	struct vmm_source *source;
-	struct vmm_deferred again;	/* the kernel had no memory: submit again */
+	struct vmm_deferred again;	/* there is more to submit */
 	struct file_list waiting;	/* the first nr_filled of them have an entry already */
 	struct vmm_blk_request *unfilled;	/* the first that has none */
 	uint32_t nr_filled;
@@ -114,10 +114,8 @@ static void ring_enter(struct file_ring *ring)
 		n = io_uring_submit(&ring->ring);
 		if (n == -EINTR)
 			continue;
-		if (n == 0 || n == -EAGAIN || n == -EBUSY || n == -ENOMEM) {
-			(void)vmm_defer(&ring->again);
-			return;
-		}
+		if (n == 0 || n == -EAGAIN || n == -EBUSY || n == -ENOMEM)
+			return;		/* the next turn tries again */
 		if (n < 0) {
 			ring_die(ring);
 			return;
@@ -152,8 +150,6 @@ static void ring_answer(struct file_ring *ring, struct vmm_blk_request *req, int
 	job->done = (uint64_t)res - (uint64_t)res % ring->file->align;
 	if (job->done >= req->length)
 		vmm_blk_complete(req, 0);
-	else if (res == 0)
-		vmm_blk_complete(req, -EIO);	/* the file has become shorter */
 	else
 		vmm__file_pool_submit(&ring->file->pool, req);
 }
@@ -173,17 +169,30 @@ static void ring_reap(struct file_ring *ring)
 	}
 }
 
+/*
+ * What the page cache held has completed inside the submission: no need to be woken for it.
+ * That may leave room for those that wait, and nothing in flight that would come back for
+ * them: they have the next turn.
+ */
+static void ring_turn(struct file_ring *ring)
+{
+	ring_enter(ring);
+	ring_reap(ring);
+	if (ring->waiting.first && ring->nr_out < RING_DEPTH)
+		(void)vmm_defer(&ring->again);
+}
+
 static void ring_ready(void *data, uint32_t revents)
 {
 	struct file_ring *ring = data;
 
 	ring_reap(ring);
-	ring_enter(ring);	/* there is room for those that wait */
+	ring_turn(ring);
 }
 
 static void ring_again(struct vmm_deferred *deferred)
 {
-	ring_enter((struct file_ring *)((char *)deferred - offsetof(struct file_ring, again)));
+	ring_turn((struct file_ring *)((char *)deferred - offsetof(struct file_ring, again)));
 }
 
 /* ---- what file.c calls ---- */
@@ -201,9 +210,7 @@ void vmm__file_ring_submit(struct file_ring *ring, struct vmm_blk_request *req)
 
 void vmm__file_ring_commit(struct file_ring *ring)
 {
-	ring_enter(ring);
-	/* What the page cache held has completed in there: no need to be woken for it. */
-	ring_reap(ring);
+	ring_turn(ring);
 }
 
 void vmm__file_ring_drain(struct file_ring *ring)
