@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blk.c - virtio-blk, the disk a guest sees (VIRTIO 1.2, section 5.2).
+ *
+ * What the driver is told of the disk, what it may change, and when its requests
+ * (blk_request.c) come and go.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_ids.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libvmm/vmm.h>
+#include "core/config_priv.h"
+#include "core/error_priv.h"
+#include "devices/virtio/blk_priv.h"
+
+#define QUEUE_SIZE	256u
+#define WRITEBACK	((uint32_t)offsetof(struct virtio_blk_config, wce))
+#define CONFIG_BYTES	((uint32_t)offsetof(struct virtio_blk_config, max_secure_erase_sectors))
+
+/* ---- the driver's side ---- */
+
+static int disk_activate(struct vmm_device *dev, const struct vmm_features *features)
+{
+	struct blk_disk *disk = vmm_device_state(dev);
+
+	disk->dev = dev;
+	disk->queue = vmm_device_queue(dev, 0);
+	disk->features = *features;
+	/* 5.2.5.2: a driver that cannot flush gets a cache that needs none. */
+	if (vmm_features_has(features, VIRTIO_BLK_F_CONFIG_WCE) &&
+	    !vmm_features_has(features, VIRTIO_BLK_F_FLUSH)) {
+		disk->writeback = 0;
+		vmm_device_set_config(dev, WRITEBACK, &disk->writeback, 1, false);
+	}
+	return 0;
+}
+
+static void disk_kick(struct vmm_device *dev, struct vmm_queue *queue)
+{
+	vmm__blk_pull(vmm_device_state(dev));
+	vmm_queue_notify(queue);
+}
+
+static void disk_reset(struct vmm_device *dev)
+{
+	struct blk_disk *disk = vmm_device_state(dev);
+
+	vmm__blk_drain(disk->blk);
+	vmm__blk_requests_finish(disk);
+	disk->features = (struct vmm_features){ .word = { 0 } };
+	if (!disk->writeback) {
+		disk->writeback = 1;
+		vmm_device_set_config(dev, WRITEBACK, &disk->writeback, 1, false);
+	}
+}
+
+/* The one field that a driver may write: the mode of the cache (5.2.5). */
+static void disk_config_write(struct vmm_device *dev, uint32_t offset, const void *data,
+			      uint32_t len)
+{
+	struct blk_disk *disk = vmm_device_state(dev);
+	const uint8_t *bytes = data;
+
+	if (!(disk->info.flags & VMM_BLK_CAN_FLUSH))
+		return;
+	/* An offset behind it makes a distance beyond any length. */
+	if (WRITEBACK - offset >= len || bytes[WRITEBACK - offset] > 1)
+		return;
+	disk->writeback = bytes[WRITEBACK - offset];
+	vmm_device_set_config(dev, WRITEBACK, &disk->writeback, 1, false);
+}
+
+static void disk_destroy(void *state)
+{
+	struct blk_disk *disk = state;
+
+	vmm__blk_detach(disk->blk);
+	vmm_blk_destroy(disk->blk);
+	vmm__blk_requests_finish(disk);
+	free(disk);
+}
+
+static const struct vmm_device_ops disk_ops = {
+	.size = sizeof(struct vmm_device_ops),
+	.name = "virtio-blk",
+	.virtio_id = VIRTIO_ID_BLOCK,
+	.activate = disk_activate,
+	.kick = disk_kick,
+	.reset = disk_reset,
+	.config_write = disk_config_write,
+	.destroy = disk_destroy,
+};
+
+/* ---- what the driver is told ---- */
+
+static struct vmm_features disk_features(const struct vmm_blk_info *info)
+{
+	struct vmm_features f = { .word = { 0 } };
+
+	vmm_features_add(&f, VIRTIO_BLK_F_SEG_MAX);
+	vmm_features_add(&f, VIRTIO_BLK_F_BLK_SIZE);
+	if (info->physical_block_size > info->block_size)
+		vmm_features_add(&f, VIRTIO_BLK_F_TOPOLOGY);
+	if (info->flags & VMM_BLK_CAN_FLUSH) {
+		vmm_features_add(&f, VIRTIO_BLK_F_FLUSH);
+		vmm_features_add(&f, VIRTIO_BLK_F_CONFIG_WCE);
+	}
+	if (info->flags & VMM_BLK_READ_ONLY) {
+		vmm_features_add(&f, VIRTIO_BLK_F_RO);
+		return f;
+	}
+	if (info->flags & VMM_BLK_CAN_DISCARD)
+		vmm_features_add(&f, VIRTIO_BLK_F_DISCARD);
+	if (info->flags & VMM_BLK_CAN_ZERO)
+		vmm_features_add(&f, VIRTIO_BLK_F_WRITE_ZEROES);
+	return f;
+}
+
+/* 5.2.4: little endian; what its feature does not cover stays 0. */
+static void disk_config_space(const struct vmm_blk_info *info, const struct vmm_features *f,
+			      uint32_t seg_max, struct virtio_blk_config *config)
+{
+	uint32_t blocks = info->physical_block_size / info->block_size;
+
+	memset(config, 0, sizeof(*config));
+	config->capacity = htole64(info->capacity / BLK_SECTOR);
+	config->seg_max = htole32(seg_max);
+	config->blk_size = htole32(info->block_size);
+	if (vmm_features_has(f, VIRTIO_BLK_F_TOPOLOGY)) {
+		config->physical_block_exp = (uint8_t)__builtin_ctz(blocks);
+		config->min_io_size = htole16(blocks <= UINT16_MAX ? (uint16_t)blocks : 1);
+	}
+	config->wce = vmm_features_has(f, VIRTIO_BLK_F_CONFIG_WCE);
+	if (vmm_features_has(f, VIRTIO_BLK_F_DISCARD)) {
+		config->max_discard_sectors = htole32(BLK_RANGE_SECTORS);
+		config->max_discard_seg = htole32(BLK_RANGES_MAX);
+		config->discard_sector_alignment = htole32(info->physical_block_size / BLK_SECTOR);
+	}
+	if (vmm_features_has(f, VIRTIO_BLK_F_WRITE_ZEROES)) {
+		config->max_write_zeroes_sectors = htole32(BLK_RANGE_SECTORS);
+		config->max_write_zeroes_seg = htole32(BLK_RANGES_MAX);
+		config->write_zeroes_may_unmap = 1;
+	}
+}
+
+static int disk_add(struct vmm *vm, const struct vmm_block_config *c, struct blk_disk *disk,
+		    struct vmm_device **ret_dev)
+{
+	struct vmm_device_config config = VMM_DEVICE_CONFIG_INIT;
+	struct virtio_blk_config space;
+	uint32_t seg_max = disk->info.max_segments;
+
+	/* Without indirect descriptors the ring itself holds header, data and status. */
+	if (seg_max + 2 > disk->max_requests)
+		seg_max = disk->max_requests > 3 ? disk->max_requests - 2 : 1;
+
+	config.ops = &disk_ops;
+	config.state = disk;
+	config.name = c->name ? c->name : "disk";
+	config.features = disk_features(&disk->info);
+	disk_config_space(&disk->info, &config.features, seg_max, &space);
+	config.config_space = &space;
+	config.config_bytes = CONFIG_BYTES;
+	config.nr_queues = 1;
+	config.queue_size = disk->max_requests;
+	config.transport = c->transport;
+	config.loop = c->loop;
+	return vmm_add_device(vm, &config, ret_dev);
+}
+
+int vmm_add_block(struct vmm *vm, const struct vmm_block_config *config,
+		  struct vmm_device **ret_dev)
+{
+	struct vmm_block_config c;
+	struct blk_disk *disk;
+	int r;
+
+	if (!vm || !config)
+		return vmm__fail(-EINVAL, "a disk needs a guest and a config");
+	r = vmm__config_copy(&c, sizeof(c), config, config->size, sizeof(c.size));
+	if (r < 0)
+		return r;
+	if (!c.backend)
+		return vmm__fail(-EINVAL, "a disk needs a backend");
+	if (c.serial && strlen(c.serial) > VIRTIO_BLK_ID_BYTES)
+		return vmm__fail(-EINVAL, "serial \"%s\" is longer than %d bytes", c.serial,
+				 VIRTIO_BLK_ID_BYTES);
+
+	disk = calloc(1, sizeof(*disk));
+	if (!disk)
+		return vmm__fail(-ENOMEM, "no memory for a disk");
+	disk->blk = c.backend;
+	disk->info = (struct vmm_blk_info)VMM_BLK_INFO_INIT;
+	(void)vmm_blk_info(c.backend, &disk->info);
+	disk->max_requests = c.queue_size ? c.queue_size : QUEUE_SIZE;
+	disk->writeback = 1;
+	vmm__blk_requests_init(disk);
+	if (c.serial)
+		memcpy(disk->serial, c.serial, strlen(c.serial));
+
+	r = vmm__blk_attach(disk->blk, c.loop ? c.loop : vmm_loop_of(vm), vmm__blk_settled, disk);
+	if (r < 0)
+		goto free_disk;
+	r = disk_add(vm, &c, disk, ret_dev);
+	if (r < 0)
+		goto detach;
+	return 0;
+
+detach:
+	vmm__blk_detach(disk->blk);
+free_disk:
+	free(disk);
+	return r;
+}
