@@ -72,6 +72,15 @@ VMM_API int vmm_loop_dispatch(struct vmm_loop *loop) VMM_MUST_CHECK;
 /** Whether the calling thread is inside a callback of @loop. */
 VMM_API int vmm_loop_inside(const struct vmm_loop *loop);
 
+/**
+ * Keep the loop's callbacks from running until vmm_loop_leave() in the same
+ * thread: to change, from another thread, what they use. Waits for the present
+ * turn; inside a callback, and where the thread has entered already, it only
+ * counts. Do not wait for anything else in between, least of all for a guest.
+ */
+VMM_API void vmm_loop_enter(struct vmm_loop *loop);
+VMM_API void vmm_loop_leave(struct vmm_loop *loop);
+
 /* ---- sources of the application's and the backends' own ---- */
 
 struct vmm_source;

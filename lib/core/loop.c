@@ -37,7 +37,7 @@ static void take(struct vmm_loop *loop)
 	loop->depth++;
 }
 
-void vmm__loop_enter(struct vmm_loop *loop)
+void vmm_loop_enter(struct vmm_loop *loop)
 {
 	pthread_mutex_lock(&loop->lock);
 	if (!vmm__loop_owned(loop)) {
@@ -51,7 +51,7 @@ void vmm__loop_enter(struct vmm_loop *loop)
 	pthread_mutex_unlock(&loop->lock);
 }
 
-void vmm__loop_leave(struct vmm_loop *loop)
+void vmm_loop_leave(struct vmm_loop *loop)
 {
 	pthread_mutex_lock(&loop->lock);
 	if (--loop->depth == 0)
@@ -117,7 +117,7 @@ int vmm_loop_add_fd(struct vmm_loop *loop, int fd, uint32_t events,
 	*source = (struct vmm_source){ .loop = loop, .fd = fd, .ready = ready, .data = data };
 
 	/* It may be ready, and its callback look at *ret_source, at once. */
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	r = source_add(source, events);
 	if (r < 0) {
 		free(source);
@@ -125,7 +125,7 @@ int vmm_loop_add_fd(struct vmm_loop *loop, int fd, uint32_t events,
 		vmm__loop_get(loop);
 		*ret_source = source;
 	}
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 	return r;
 }
 
@@ -150,13 +150,13 @@ void vmm_source_remove(struct vmm_source *source)
 		return;
 	loop = source->loop;
 
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 	source->ready = NULL;
 	source->next_dead = loop->dead;
 	loop->dead = source;
 	vmm__loop_put(loop);
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 }
 
 /* By the owner, with no batch out. */

@@ -84,12 +84,12 @@ void vmm_deferred_cancel(struct vmm_deferred *deferred)
 
 	if (!loop)
 		return;
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	pthread_mutex_lock(&loop->lock);
 	if (deferred->next)
 		list_remove(deferred);
 	pthread_mutex_unlock(&loop->lock);
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 }
 
 /*
@@ -179,9 +179,9 @@ int vmm__loop_call(struct vmm_loop *loop, const struct loop_cancel *cancel,
 	pthread_mutex_lock(&loop->lock);
 	if (vmm__loop_owned(loop) || (cancel->in_place && !loop->has_thread)) {
 		pthread_mutex_unlock(&loop->lock);
-		vmm__loop_enter(loop);
+		vmm_loop_enter(loop);
 		fn(data);
-		vmm__loop_leave(loop);
+		vmm_loop_leave(loop);
 		return 0;
 	}
 

@@ -3,7 +3,7 @@
  * loop_impl_priv.h - the inside of a loop, for loop.c, loop_defer.c and loop_timer.c.
  *
  * One thread at a time owns a loop: the one that dispatches, or one that keeps
- * callbacks away with vmm__loop_enter(). Only the owner touches timers and dead
+ * callbacks away with vmm_loop_enter(). Only the owner touches timers and dead
  * sources. The mutex guards the rest and is held for a few instructions.
  */
 #ifndef CORE_LOOP_IMPL_PRIV_H
@@ -38,7 +38,7 @@ struct vmm_loop {
 	pthread_cond_t changed;		/* owner, waiters, or a call's state */
 	pthread_t owner;
 	unsigned depth;			/* of the owner's enters; 0: nobody owns it */
-	unsigned waiters;		/* threads in vmm__loop_enter() */
+	unsigned waiters;		/* threads in vmm_loop_enter() */
 	bool dispatching;		/* the owner is in a callback */
 	bool quit;
 	bool signalled;			/* wake.fd is readable */

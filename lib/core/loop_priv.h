@@ -17,14 +17,6 @@ void vmm__loop_put(struct vmm_loop *loop);
 
 bool vmm__loop_has_thread(const struct vmm_loop *loop);
 
-/*
- * Keep the loop's callbacks from running until vmm__loop_leave(): for calls of
- * the application's that change what callbacks use. Nests, also inside a callback.
- * Never taken by a vCPU's thread, and never while waiting for one.
- */
-void vmm__loop_enter(struct vmm_loop *loop);
-void vmm__loop_leave(struct vmm_loop *loop);
-
 /* How the vCPUs of one guest wait for a loop. */
 struct loop_cancel {
 	bool told;		/* atomic: the guest is to stop, waits end */

@@ -78,7 +78,7 @@ void vmm_timer_set(struct vmm_timer *timer, uint64_t deadline_ns)
 	struct vmm_loop *loop = timer->loop;
 	struct vmm_timer *first;
 
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	if (timer->deadline != deadline_ns) {
 		first = loop->timers;
 		if (timer->deadline)
@@ -88,7 +88,7 @@ void vmm_timer_set(struct vmm_timer *timer, uint64_t deadline_ns)
 		if (first != loop->timers || timer == first)
 			arm_first(loop);
 	}
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 }
 
 void vmm_timer_remove(struct vmm_timer *timer)
@@ -98,11 +98,11 @@ void vmm_timer_remove(struct vmm_timer *timer)
 	if (!timer)
 		return;
 	loop = timer->loop;
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	vmm_timer_set(timer, 0);
 	vmm__loop_put(loop);
 	free(timer);
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 }
 
 int vmm__loop_run_timers(struct vmm_loop *loop)

@@ -30,24 +30,25 @@ static int add_device(struct vmm *vm, const struct vmm_device_config *config,
 		      struct vmm_device **ret_dev)
 {
 	struct vmm_device *dev;
-	int r = vmm__state_check_off(vm, true, "vmm_add_device");
+	struct vmm_loop *loop;
+	int r;
 
-	if (r == 0 && (vm->flags & VMM_F_KVM_ONLY))
-		r = vmm__fail(-EINVAL, "%s was made with VMM_F_KVM_ONLY: it has no place for devices",
-			      vm->name);
-	if (r == 0)
-		r = devices_grow(vm);
+	if (vm->flags & VMM_F_KVM_ONLY)
+		return vmm__fail(-EINVAL, "%s was made with VMM_F_KVM_ONLY: it has no place for devices",
+				 vm->name);
+	r = devices_grow(vm);
 	if (r < 0)
 		return r;
 
-	vmm__loop_enter(vm->loop);
+	loop = config->loop ? config->loop : vm->loop;
+	vmm_loop_enter(loop);
 	r = vmm__device_create(&vm->host, config, &dev);
 	if (r == 0) {
 		vm->devices[vm->nr_devices++] = dev;
 		if (ret_dev)
 			*ret_dev = dev;
 	}
-	vmm__loop_leave(vm->loop);
+	vmm_loop_leave(loop);
 	return r;
 }
 
@@ -63,9 +64,11 @@ int vmm_add_device(struct vmm *vm, const struct vmm_device_config *config,
 	if (r < 0)
 		return r;
 
-	pthread_mutex_lock(&vm->admin);
+	r = vmm__state_claim(vm, true, "vmm_add_device");
+	if (r < 0)
+		return r;
 	r = add_device(vm, &c, ret_dev);
-	pthread_mutex_unlock(&vm->admin);
+	vmm__state_release(vm);
 	return r;
 }
 
@@ -87,10 +90,7 @@ static int add_range(struct vmm *vm, const struct vmm_range_config *c)
 	const struct bus_range range = {
 		.base = c->base, .length = c->length, .ops = c->ops, .state = c->state,
 	};
-	int r = vmm__state_check_off(vm, true, "vmm_add_range");
 
-	if (r < 0)
-		return r;
 	if (c->space == VMM_SPACE_PORT)
 		return vmm__bus_add(&vm->ports, &range);
 	if (over_ram(vm, c->base, c->length))
@@ -112,9 +112,11 @@ int vmm_add_range(struct vmm *vm, const struct vmm_range_config *config)
 	if (!c.ops || c.ops->size < sizeof(struct vmm_range_ops) || c.space > VMM_SPACE_PORT)
 		return vmm__fail(-EINVAL, "a range needs a space and a table of functions");
 
-	pthread_mutex_lock(&vm->admin);
+	r = vmm__state_claim(vm, true, "vmm_add_range");
+	if (r < 0)
+		return r;
 	r = add_range(vm, &c);
-	pthread_mutex_unlock(&vm->admin);
+	vmm__state_release(vm);
 	return r;
 }
 
@@ -123,19 +125,17 @@ int vmm_add_range(struct vmm *vm, const struct vmm_range_config *config)
 static int add_serial(struct vmm *vm, const struct vmm_console_config *c)
 {
 	const struct arch_serial *serial = vmm__arch_serial();
-	int r = vmm__state_check_off(vm, true, "vmm_add_serial");
+	int r;
 
-	if (r < 0)
-		return r;
 	if (!vm->machine || !serial)
 		return vmm__fail(-EOPNOTSUPP, "%s has no serial port", vm->name);
 	if (vm->uart)
 		return vmm__fail(-EBUSY, "the serial port of %s is connected already", vm->name);
 
-	vmm__loop_enter(vm->loop);
+	vmm_loop_enter(vm->loop);
 	r = vmm__uart_create(serial->port ? &vm->ports : &vm->mmio, serial->base, &vm->irqs,
 			     serial->gsi, c->loop ? c->loop : vm->loop, c, &vm->uart);
-	vmm__loop_leave(vm->loop);
+	vmm_loop_leave(vm->loop);
 	return r;
 }
 
@@ -153,8 +153,10 @@ int vmm_add_serial(struct vmm *vm, const struct vmm_console_config *config)
 	    c.rows || c.reserved)
 		return vmm__fail(-EINVAL, "a serial port needs a backend, and has neither transport nor size");
 
-	pthread_mutex_lock(&vm->admin);
+	r = vmm__state_claim(vm, true, "vmm_add_serial");
+	if (r < 0)
+		return r;
 	r = add_serial(vm, &c);
-	pthread_mutex_unlock(&vm->admin);
+	vmm__state_release(vm);
 	return r;
 }

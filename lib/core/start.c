@@ -21,9 +21,9 @@ static void each_device(struct vmm *vm, void (*fn)(struct vmm_device *dev))
 	for (uint32_t i = 0; i < vm->nr_devices; i++) {
 		struct vmm_loop *loop = vmm_device_loop(vm->devices[i]);
 
-		vmm__loop_enter(loop);
+		vmm_loop_enter(loop);
 		fn(vm->devices[i]);
-		vmm__loop_leave(loop);
+		vmm_loop_leave(loop);
 	}
 }
 
@@ -123,10 +123,8 @@ int vmm__machine_reboot(struct vmm *vm)
 static int boot_linux(struct vmm *vm, const struct vmm_boot_config *config)
 {
 	struct boot_source source;
-	int r = vmm__state_check_off(vm, false, "vmm_boot_linux");
+	int r = vmm__boot_source_open(&source, config);
 
-	if (r == 0)
-		r = vmm__boot_source_open(&source, config);
 	if (r < 0)
 		return r;
 
@@ -155,9 +153,11 @@ int vmm_boot_linux(struct vmm *vm, const struct vmm_boot_config *config)
 
 	if (!vm || !config)
 		return vmm__fail(-EINVAL, "no guest or no boot configuration");
-	pthread_mutex_lock(&vm->admin);
+	r = vmm__state_claim(vm, false, "vmm_boot_linux");
+	if (r < 0)
+		return r;
 	r = boot_linux(vm, config);
-	pthread_mutex_unlock(&vm->admin);
+	vmm__state_release(vm);
 	return r;
 }
 
@@ -196,19 +196,17 @@ static int start_threads(struct vmm *vm)
 
 static int start(struct vmm *vm)
 {
-	int r = vmm__state_check_off(vm, false, "vmm_start");
+	int r = check_runnable(vm);
 
-	if (r == 0)
-		r = check_runnable(vm);
 	if (r < 0)
 		return r;
 
 	/* Those of the last time have left; their devices were reset when they did. */
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
 		vmm__vcpu_join(&vm->vcpus[i]);
-	vmm__loop_enter(vm->loop);
+	vmm_loop_enter(vm->loop);
 	reset_devices(vm);
-	vmm__loop_leave(vm->loop);
+	vmm_loop_leave(vm->loop);
 	__atomic_store_n(&vm->request, 0, __ATOMIC_RELEASE);
 
 	if (vm->has_boot)
@@ -222,9 +220,11 @@ int vmm_start(struct vmm *vm)
 
 	if (!vm)
 		return vmm__fail(-EINVAL, "no guest");
-	pthread_mutex_lock(&vm->admin);
+	r = vmm__state_claim(vm, false, "vmm_start");
+	if (r < 0)
+		return r;
 	r = start(vm);
-	pthread_mutex_unlock(&vm->admin);
+	vmm__state_release(vm);
 	return r;
 }
 

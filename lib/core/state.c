@@ -21,7 +21,6 @@ void vmm__state_init(struct vmm *vm)
 {
 	vm->cancel.in_place = vm->flags & VMM_F_CALLER_VCPUS;
 	vm->stop = (struct vmm_stop_info)VMM_STOP_INFO_INIT;
-	pthread_mutex_init(&vm->admin, NULL);
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_cond_init(&vm->changed, NULL);
 }
@@ -30,7 +29,6 @@ void vmm__state_finish(struct vmm *vm)
 {
 	pthread_cond_destroy(&vm->changed);
 	pthread_mutex_destroy(&vm->lock);
-	pthread_mutex_destroy(&vm->admin);
 }
 
 /* ---- with the lock ---- */
@@ -307,7 +305,7 @@ void vmm__state_run_leave(struct vmm_vcpu *vcpu)
 	vmm__state_vcpu_left(vcpu->vm);
 }
 
-int vmm__state_check_off(struct vmm *vm, bool fresh, const char *what)
+int vmm__state_claim(struct vmm *vm, bool fresh, const char *what)
 {
 	int r = 0;
 
@@ -316,8 +314,19 @@ int vmm__state_check_off(struct vmm *vm, bool fresh, const char *what)
 		r = vmm__fail(-EBUSY, "%s: %s runs or is paused", what, vm->name);
 	else if (fresh && vm->started)
 		r = vmm__fail(-EBUSY, "%s: %s was started before", what, vm->name);
+	else if (vm->claimed)
+		r = vmm__fail(-EBUSY, "%s: another thread changes or starts %s now", what, vm->name);
+	else
+		vm->claimed = true;
 	pthread_mutex_unlock(&vm->lock);
 	return r;
+}
+
+void vmm__state_release(struct vmm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	vm->claimed = false;
+	pthread_mutex_unlock(&vm->lock);
 }
 
 /* ---- asking and waiting ---- */

@@ -21,7 +21,7 @@ struct vmm_vcpu {
 
 	pthread_t thread;		/* ours, or the caller's that attached */
 	bool has_thread;		/* guarded by vm->lock: it may be kicked */
-	bool joinable;			/* ours, and not joined yet: guarded by vm->admin */
+	bool joinable;			/* ours, and not joined yet: for who has claimed the guest */
 	bool in_run;			/* guarded by vm->lock: the caller is in vmm_vcpu_run() */
 	bool kicked;			/* atomic: vmm_vcpu_kick() */
 	bool regs_written;		/* guarded by vm->lock: since the last start */

@@ -273,7 +273,7 @@ static int make_machine(struct vmm *vm, const struct vmm_config *c)
 static void unmake_machine(struct vmm *vm)
 {
 	if (vm->loop)
-		vmm__loop_enter(vm->loop);
+		vmm_loop_enter(vm->loop);
 	while (vm->nr_devices > 0)
 		vmm__device_destroy(vm->devices[--vm->nr_devices]);
 	free(vm->devices);
@@ -284,7 +284,7 @@ static void unmake_machine(struct vmm *vm)
 	if (vm->machine)
 		vmm__arch_machine_destroy(vm->machine);
 	if (vm->loop)
-		vmm__loop_leave(vm->loop);
+		vmm_loop_leave(vm->loop);
 }
 
 /* The order of construction. */
@@ -366,10 +366,8 @@ void vmm_destroy(struct vmm *vm)
 		return;
 
 	(void)vmm_stop(vm);
-	pthread_mutex_lock(&vm->admin);
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
 		vmm__vcpu_join(&vm->vcpus[i]);
-	pthread_mutex_unlock(&vm->admin);
 
 	/* Nothing defers it any more; if it has not run, it need not. */
 	vmm_deferred_cancel(&vm->finish);

@@ -3,11 +3,11 @@
  * vm_priv.h - a guest: the assembled parts and the state machine.
  *
  * Locks, in the order in which they are taken:
- *   admin	one call that changes what the guest is made of (plug, boot, start,
- *		destroy) at a time; never taken by a library thread
- *   loop	vmm__loop_enter(), by such a call
+ *   loop	vmm_loop_enter(), by a call that changes what callbacks use
  *   lock	the state machine; held for a few instructions, never while waiting
  *		for a loop or a vCPU
+ * A call that changes what the guest is made of (plug, boot, start) claims it first,
+ * and answers -EBUSY where it would have to wait: so there is nothing to dead-lock.
  */
 #ifndef CORE_VM_PRIV_H
 #define CORE_VM_PRIV_H
@@ -60,7 +60,6 @@ struct vmm {
 	struct boot_entry entry;
 	struct events events;
 	struct log log;
-	pthread_mutex_t admin;
 	uint32_t request;		/* atomic: enum vmm_exit_type that a device of the machine asks for */
 
 	/* ---- the state machine, guarded by lock ---- */
@@ -68,6 +67,7 @@ struct vmm {
 	pthread_cond_t changed;
 	uint32_t state;			/* enum vmm_state */
 	bool started;			/* once, ever */
+	bool claimed;			/* a call changes what the guest is made of */
 	bool stopping;			/* told to stop; vCPUs are leaving */
 	bool pause_wanted;
 	bool reset_wanted;
@@ -107,8 +107,12 @@ void vmm__state_started(struct vmm *vm, uint32_t alive);
 /* @missing of them could not be started after all: stop the others. */
 void vmm__state_start_failed(struct vmm *vm, uint32_t missing);
 
-/* -EBUSY unless it was created or has stopped; with @fresh, unless it was never started. */
-int vmm__state_check_off(struct vmm *vm, bool fresh, const char *what);
+/*
+ * Begin a change of what the guest is made of. -EBUSY while it runs or is paused, while another
+ * such call is under way, and with @fresh when it was ever started.
+ */
+int vmm__state_claim(struct vmm *vm, bool fresh, const char *what);
+void vmm__state_release(struct vmm *vm);
 
 /* ---- start.c ---- */
 

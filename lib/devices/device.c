@@ -240,22 +240,22 @@ void vmm__device_destroy(struct vmm_device *dev)
 		return;
 
 	loop = dev->loop;
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	vmm__device_reset_now(dev);
 	dev->transport->unplug(dev);
 	queues_destroy(dev);
 	if (dev->ops.destroy)
 		dev->ops.destroy(dev->state);
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 	device_free(dev);
 }
 
 void vmm__device_reset(struct vmm_device *dev)
 {
 	/* It may be on another loop than the guest's. */
-	vmm__loop_enter(dev->loop);
+	vmm_loop_enter(dev->loop);
 	vmm__device_reset_now(dev);
-	vmm__loop_leave(dev->loop);
+	vmm_loop_leave(dev->loop);
 }
 
 void vmm__device_machine_reset(struct vmm_device *dev)

@@ -31,7 +31,7 @@ struct device_host {
 	void *data;
 };
 
-/* The loop must not be running callbacks (vmm__loop_enter()) in any of these. */
+/* The loop must not be running callbacks (vmm_loop_enter()) in any of these. */
 int vmm__device_create(const struct device_host *host, const struct vmm_device_config *config,
 		       struct vmm_device **ret_dev);
 void vmm__device_destroy(struct vmm_device *dev);

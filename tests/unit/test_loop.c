@@ -319,14 +319,14 @@ START_TEST(entering_keeps_callbacks_away)
 	for (int i = 0; i < 100; i++) {
 		int before;
 
-		vmm__loop_enter(loop);
-		vmm__loop_enter(loop);
+		vmm_loop_enter(loop);
+		vmm_loop_enter(loop);
 		before = __atomic_load_n(&calls, __ATOMIC_SEQ_CST);
 		ring();
 		usleep(100);
 		ck_assert_int_eq(__atomic_load_n(&calls, __ATOMIC_SEQ_CST), before);
-		vmm__loop_leave(loop);
-		vmm__loop_leave(loop);
+		vmm_loop_leave(loop);
+		vmm_loop_leave(loop);
 		await(&calls, before + 1);
 	}
 }

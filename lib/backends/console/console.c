@@ -68,9 +68,9 @@ int vmm__console_attach(struct vmm_console_port *port, const struct console_fron
 	};
 	chardev->port = port;
 
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	r = chardev->ops.attach(chardev->state, port, loop);
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 	if (r < 0) {
 		chardev->port = NULL;
 		port->chardev = NULL;
@@ -85,9 +85,9 @@ void vmm__console_detach(struct vmm_console_port *port)
 	if (!chardev)
 		return;
 
-	vmm__loop_enter(port->loop);
+	vmm_loop_enter(port->loop);
 	chardev->ops.detach(chardev->state);
-	vmm__loop_leave(port->loop);
+	vmm_loop_leave(port->loop);
 	chardev->port = NULL;
 	port->chardev = NULL;
 }

@@ -286,12 +286,12 @@ void vmm__uart_destroy(struct uart16550 *u)
 	loop = u->work.loop;
 
 	vmm__bus_remove(u->bus, u->base);
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	vmm_deferred_cancel(&u->work);
 	vmm_timer_remove(u->timer);
 	vmm__uart_flush(u);
 	vmm__console_finish(&u->port);
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 	pthread_mutex_destroy(&u->lock);
 	free(u);
 }

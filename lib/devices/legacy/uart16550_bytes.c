@@ -256,8 +256,8 @@ void vmm__uart_flush(struct uart16550 *u)
 {
 	struct vmm_loop *loop = u->work.loop;
 
-	vmm__loop_enter(loop);
+	vmm_loop_enter(loop);
 	if (!u->flushing)
 		(void)flush(u);
-	vmm__loop_leave(loop);
+	vmm_loop_leave(loop);
 }

@@ -175,6 +175,7 @@ int vmm_add_block(struct vmm *vm, const struct vmm_block_config *config,
 		  struct vmm_device **ret_dev)
 {
 	struct vmm_block_config c;
+	struct vmm_loop *loop;
 	struct blk_disk *disk;
 	int r;
 
@@ -192,6 +193,7 @@ int vmm_add_block(struct vmm *vm, const struct vmm_block_config *config,
 	disk = calloc(1, sizeof(*disk));
 	if (!disk)
 		return vmm__fail(-ENOMEM, "no memory for a disk");
+	loop = c.loop ? c.loop : vmm_loop_of(vm);
 	disk->blk = c.backend;
 	disk->info = (struct vmm_blk_info)VMM_BLK_INFO_INIT;
 	(void)vmm_blk_info(c.backend, &disk->info);
@@ -201,17 +203,20 @@ int vmm_add_block(struct vmm *vm, const struct vmm_block_config *config,
 	if (c.serial)
 		memcpy(disk->serial, c.serial, strlen(c.serial));
 
-	r = vmm__blk_attach(disk->blk, c.loop ? c.loop : vmm_loop_of(vm), vmm__blk_settled, disk);
+	vmm_loop_enter(loop);
+	r = vmm__blk_attach(disk->blk, loop, vmm__blk_settled, disk);
 	if (r < 0)
 		goto free_disk;
 	r = disk_add(vm, &c, disk, ret_dev);
 	if (r < 0)
 		goto detach;
+	vmm_loop_leave(loop);
 	return 0;
 
 detach:
 	vmm__blk_detach(disk->blk);
 free_disk:
 	free(disk);
+	vmm_loop_leave(loop);
 	return r;
 }

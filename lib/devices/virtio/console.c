@@ -318,17 +318,21 @@ int vmm_add_console(struct vmm *vm, const struct vmm_console_config *config,
 	device.loop = wanted.loop ? wanted.loop : vmm_loop_of(vm);
 
 	vmm_deferred_init(&c->more, device.loop, console_more);
+	/* The backend may have something to say before there is a device to say it to. */
+	vmm_loop_enter(device.loop);
 	r = vmm__console_attach(&c->port, &console_front, c, wanted.backend, device.loop);
 	if (r < 0)
 		goto free_console;
 	r = vmm_add_device(vm, &device, ret_dev);
 	if (r < 0)
 		goto detach;
+	vmm_loop_leave(device.loop);
 	return 0;
 
 detach:
 	vmm__console_detach(&c->port);
 free_console:
 	free(c);
+	vmm_loop_leave(device.loop);
 	return r;
 }
