@@ -133,16 +133,12 @@ static int queues_up(struct vmm_device *dev, const struct vmm_features *features
 	return 0;
 }
 
-/* Notifications go straight to the loop from now on; what the driver offered before is looked at. */
-static void queues_listen(struct vmm_device *dev)
+/* What the driver offered before, or notified of too early, is looked at. */
+static void queues_look(struct vmm_device *dev)
 {
 	for (uint32_t i = 0; i < dev->nr_queues; i++) {
-		struct device_queue *dq = &dev->queues[i];
-
-		if (dq->queue.state == QUEUE_DOWN)
-			continue;
-		dev->transport->queue_up(dev, i, dq->kick_fd);
-		vmm_defer(&dq->again);
+		if (dev->queues[i].queue.state == QUEUE_UP)
+			vmm_defer(&dev->queues[i].again);
 	}
 }
 
@@ -178,7 +174,7 @@ static void activate(void *data)
 	dev->active = true;
 	front_activate(dev, &features);
 	if (dev->active)
-		queues_listen(dev);
+		queues_look(dev);
 }
 
 void vmm__device_reset_now(struct vmm_device *dev)
@@ -189,7 +185,6 @@ void vmm__device_reset_now(struct vmm_device *dev)
 
 		if (dq->queue.state == QUEUE_DOWN)
 			continue;
-		dev->transport->queue_down(dev, i);
 		vmm_deferred_cancel(&dq->again);
 		vmm__queue_down(&dq->queue);
 	}
@@ -225,10 +220,10 @@ void vmm__device_write_status(struct vmm_device *dev, uint32_t value)
 	action = vmm__virtio_write_status(&dev->virtio, value);
 	pthread_mutex_unlock(&dev->lock);
 
-	if (action == VIRTIO_RESET)
-		call_loop(dev, reset, dev);
-	else if (action == VIRTIO_ACTIVATE)
-		call_loop(dev, activate, dev);
+	if (action == VIRTIO_NONE)
+		return;
+	call_loop(dev, action == VIRTIO_RESET ? reset : activate, dev);
+	dev->transport->sync_doorbells(dev);
 }
 
 uint64_t vmm__device_read_config(struct vmm_device *dev, uint32_t offset, uint32_t width)

@@ -16,9 +16,9 @@
 #include "arch/arch_priv.h"
 #include "bus/bus_priv.h"
 #include "core/error_priv.h"
-#include "core/ioevent_priv.h"
 #include "core/irq_priv.h"
 #include "devices/device_priv.h"
+#include "transport/doorbell_priv.h"
 #include "transport/transport_priv.h"
 
 #define MMIO_MAGIC	0x74726976u	/* "virt" */
@@ -33,7 +33,7 @@ struct virtio_mmio {
 	uint32_t gsi;
 	int irq_fd;
 	uint32_t interrupts;		/* atomic: InterruptStatus */
-	int kick_fds[VMM_DEVICE_QUEUES_MAX];	/* assigned in KVM, or -1; the loop's */
+	struct doorbells doorbells;
 };
 
 /* ---- registers ---- */
@@ -191,37 +191,11 @@ static void mmio_config_interrupt(struct vmm_device *dev)
 	mmio_interrupt(dev->transport_state, VIRTIO_MMIO_INT_CONFIG);
 }
 
-static struct ioevent mmio_ioevent(const struct virtio_mmio *mmio, uint32_t queue)
-{
-	return (struct ioevent){
-		.address = mmio->base + VIRTIO_MMIO_QUEUE_NOTIFY,
-		.width = 4,
-		.match = true,
-		.value = queue,
-		.fd = mmio->kick_fds[queue],
-	};
-}
-
-static void mmio_queue_up(struct vmm_device *dev, uint32_t queue, int kick_fd)
+static void mmio_sync_doorbells(struct vmm_device *dev)
 {
 	struct virtio_mmio *mmio = dev->transport_state;
-	struct ioevent event;
 
-	mmio->kick_fds[queue] = kick_fd;
-	event = mmio_ioevent(mmio, queue);
-	if (vmm__ioevent_assign(dev->host->vm_fd, &event) < 0)
-		mmio->kick_fds[queue] = -1;
-}
-
-static void mmio_queue_down(struct vmm_device *dev, uint32_t queue)
-{
-	struct virtio_mmio *mmio = dev->transport_state;
-	struct ioevent event = mmio_ioevent(mmio, queue);
-
-	if (event.fd < 0)
-		return;
-	(void)vmm__ioevent_deassign(dev->host->vm_fd, &event);
-	mmio->kick_fds[queue] = -1;
+	vmm__doorbells_sync(&mmio->doorbells);
 }
 
 static void mmio_reset(struct vmm_device *dev)
@@ -281,8 +255,6 @@ static int mmio_plug(struct vmm_device *dev)
 	mmio->dev = dev;
 	mmio->index = *host->nr_mmio;
 	mmio->base = layout->mmio_base + (vmm_gpa_t)mmio->index * layout->mmio_stride;
-	for (unsigned i = 0; i < VMM_DEVICE_QUEUES_MAX; i++)
-		mmio->kick_fds[i] = -1;
 
 	r = mmio_irq_init(mmio, host->irqs);
 	if (r < 0)
@@ -293,6 +265,8 @@ static int mmio_plug(struct vmm_device *dev)
 	if (r < 0)
 		goto finish_irq;
 
+	vmm__doorbells_init(&mmio->doorbells, dev, 0, 4);
+	vmm__doorbells_move(&mmio->doorbells, true, mmio->base + VIRTIO_MMIO_QUEUE_NOTIFY);
 	dev->transport_state = mmio;
 	(*host->nr_mmio)++;
 	return 0;
@@ -309,6 +283,7 @@ static void mmio_unplug(struct vmm_device *dev)
 	struct virtio_mmio *mmio = dev->transport_state;
 
 	vmm__bus_remove(dev->host->mmio, mmio->base);
+	vmm__doorbells_finish(&mmio->doorbells);
 	mmio_irq_finish(mmio, dev->host->irqs);
 	/* Devices go in reverse order; a gap in the middle stays. */
 	if (mmio->index + 1 == *dev->host->nr_mmio)
@@ -332,8 +307,7 @@ const struct transport_ops vmm__transport_mmio = {
 	.plug = mmio_plug,
 	.unplug = mmio_unplug,
 	.reset = mmio_reset,
-	.queue_up = mmio_queue_up,
-	.queue_down = mmio_queue_down,
+	.sync_doorbells = mmio_sync_doorbells,
 	.queue_interrupt = mmio_queue_interrupt,
 	.config_interrupt = mmio_config_interrupt,
 };

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "core/error_priv.h"
-#include "core/ioevent_priv.h"
 #include "devices/device_priv.h"
 #include "transport/pci_priv.h"
 
@@ -49,64 +48,22 @@ static uint32_t class_of(uint32_t virtio_id)
 	}
 }
 
-/* ---- notifications: with the device's lock ---- */
+/* ---- notifications ---- */
 
-static void catch(struct virtio_pci *p, uint32_t queue, bool on)
-{
-	/* 4.1.5.2: the place says which queue; a write of any width there will do. */
-	struct ioevent event = {
-		.address = p->base + NOTIFY_OFFSET + (uint64_t)queue * NOTIFY_MULTIPLIER,
-		.fd = p->kick_fds[queue],
-	};
-	int vm_fd = p->dev->host->vm_fd;
-
-	if (on == p->caught[queue])
-		return;
-	if (on)
-		p->caught[queue] = vmm__ioevent_assign(vm_fd, &event) == 0;
-	else
-		p->caught[queue] = vmm__ioevent_deassign(vm_fd, &event) < 0;
-}
-
-static void pci_queue_up(struct vmm_device *dev, uint32_t queue, int kick_fd)
+static void pci_sync_doorbells(struct vmm_device *dev)
 {
 	struct virtio_pci *p = dev->transport_state;
 
-	pthread_mutex_lock(&dev->lock);
-	p->kick_fds[queue] = kick_fd;
-	if (p->mapped)
-		catch(p, queue, true);
-	pthread_mutex_unlock(&dev->lock);
+	vmm__doorbells_sync(&p->doorbells);
 }
 
-static void pci_queue_down(struct vmm_device *dev, uint32_t queue)
-{
-	struct virtio_pci *p = dev->transport_state;
-
-	pthread_mutex_lock(&dev->lock);
-	catch(p, queue, false);
-	p->kick_fds[queue] = -1;
-	pthread_mutex_unlock(&dev->lock);
-}
-
-/* With the bus's lock too. */
+/* With the bus's lock. */
 static void pci_bar_moved(void *state, uint32_t bar, bool answers, uint64_t base)
 {
 	struct virtio_pci *p = state;
 
-	if (bar != VIRTIO_PCI_BAR)
-		return;
-
-	pthread_mutex_lock(&p->dev->lock);
-	for (uint32_t i = 0; i < p->dev->nr_queues; i++)
-		catch(p, i, false);
-	p->mapped = answers;
-	p->base = base;
-	for (uint32_t i = 0; i < p->dev->nr_queues && answers; i++) {
-		if (p->kick_fds[i] >= 0)
-			catch(p, i, true);
-	}
-	pthread_mutex_unlock(&p->dev->lock);
+	if (bar == VIRTIO_PCI_BAR)
+		vmm__doorbells_move(&p->doorbells, answers, base + NOTIFY_OFFSET);
 }
 
 /* ---- interrupts ---- */
@@ -306,23 +263,23 @@ static int pci_plug(struct vmm_device *dev)
 		return vmm__fail(-ENOMEM, "%s: no memory for its registers", dev->name);
 	p->dev = dev;
 	forget_vectors(p);
-	for (unsigned i = 0; i < VMM_DEVICE_QUEUES_MAX; i++)
-		p->kick_fds[i] = -1;
+	/* 4.1.5.2: the place says which queue; a write of any width there will do. */
+	vmm__doorbells_init(&p->doorbells, dev, NOTIFY_MULTIPLIER, 0);
 
 	/* One vector for each queue, and one for changes of the configuration. */
 	r = vmm__msix_init(&p->msix, dev->host->irqs, dev->nr_queues + 1);
 	if (r < 0)
-		goto free_pci;
-	dev->transport_state = p;
+		goto finish_doorbells;
 	r = function_add(p);
 	if (r < 0)
 		goto finish_msix;
+	dev->transport_state = p;
 	return 0;
 
 finish_msix:
-	dev->transport_state = NULL;
 	vmm__msix_finish(&p->msix);
-free_pci:
+finish_doorbells:
+	vmm__doorbells_finish(&p->doorbells);
 	free(p);
 	return r;
 }
@@ -333,6 +290,7 @@ static void pci_unplug(struct vmm_device *dev)
 
 	vmm__pci_remove(&p->function);
 	vmm__msix_finish(&p->msix);
+	vmm__doorbells_finish(&p->doorbells);
 	free(p);
 }
 
@@ -362,8 +320,7 @@ const struct transport_ops vmm__transport_pci = {
 	.unplug = pci_unplug,
 	.reset = pci_reset,
 	.machine_reset = pci_machine_reset,
-	.queue_up = pci_queue_up,
-	.queue_down = pci_queue_down,
+	.sync_doorbells = pci_sync_doorbells,
 	.may_dma = pci_may_dma,
 	.queue_interrupt = pci_queue_interrupt,
 	.config_interrupt = pci_config_interrupt,

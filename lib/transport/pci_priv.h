@@ -2,7 +2,7 @@
 /*
  * pci_priv.h - the inside of virtio over PCI, for pci.c and pci_regs.c.
  *
- * Locks: the bus's, then the device's, then MSI-X's.
+ * Locks: the bus's, then the doorbells', then the device's, then MSI-X's.
  */
 #ifndef TRANSPORT_PCI_PRIV_H
 #define TRANSPORT_PCI_PRIV_H
@@ -10,6 +10,7 @@
 #include <linux/virtio_pci.h>
 #include "bus/msix_priv.h"
 #include "bus/pci_priv.h"
+#include "transport/doorbell_priv.h"
 #include "transport/transport_priv.h"
 
 /* BAR 0: the registers. Notifications have a page of their own, so that it can be mapped alone. */
@@ -41,11 +42,7 @@ struct virtio_pci {
 	uint16_t config_vector;
 	uint16_t queue_vectors[VMM_DEVICE_QUEUES_MAX];
 
-	/* With the device's lock. */
-	bool mapped;			/* BAR 0 answers, at: */
-	vmm_gpa_t base;
-	int kick_fds[VMM_DEVICE_QUEUES_MAX];	/* of queues that are up, else -1 */
-	bool caught[VMM_DEVICE_QUEUES_MAX];	/* KVM signals it */
+	struct doorbells doorbells;
 };
 
 extern const struct vmm_range_ops vmm__virtio_pci_range;

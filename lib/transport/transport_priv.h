@@ -23,8 +23,8 @@ struct device_host;
  * sees this table and a transport never sees front end state, so each pair of the
  * two works. Tables are const; per-device state is in dev->transport_state.
  *
- * All but the interrupts are called on the device's loop, or while it is kept
- * still, without the device's lock.
+ * All are called without the device's lock; plug, unplug and the resets while
+ * the loop is kept still or on it.
  */
 struct transport_ops {
 	const char *name;		/* "virtio-mmio" */
@@ -35,13 +35,8 @@ struct transport_ops {
 	void (*reset)(struct vmm_device *dev);
 	/* The machine was reset: also forget what a driver's reset leaves (BARs, masks). Optional. */
 	void (*machine_reset)(struct vmm_device *dev);
-	/*
-	 * The queue went up or down: its notification eventfd is signalled by KVM
-	 * itself from now on, or no longer. Where that fails, notifications
-	 * take the slow way, through vmm__device_notify().
-	 */
-	void (*queue_up)(struct vmm_device *dev, uint32_t queue, int kick_fd);
-	void (*queue_down)(struct vmm_device *dev, uint32_t queue);
+	/* The device went live, or was reset: see vmm__doorbells_sync(). Not on the loop. */
+	void (*sync_doorbells)(struct vmm_device *dev);
 	/* Whether the device may use guest memory now. Any thread. Optional: always. */
 	bool (*may_dma)(struct vmm_device *dev);
 	/* Raise. No lock, no ioctl where the guest uses MSI-X or an edge. Any thread. */
