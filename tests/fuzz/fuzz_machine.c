@@ -3,11 +3,11 @@
  * fuzz_machine.c - what fuzz_mmio.c and fuzz_pci.c share: two devices on the machine of
  * the unit tests, and accesses of a guest that has read the specification.
  */
+#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <libvmm/vmm.h>
 #include "fuzz_machine.h"
 
 static struct fake_device devices[2];

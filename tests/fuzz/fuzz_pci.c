@@ -7,10 +7,12 @@
 
 #include "fuzz_machine.h"
 
+static const struct arch_layout *layout;
+
 /* Where a BAR is now, as the guest knows it. */
 static uint64_t bar_base(uint32_t slot, uint32_t bar)
 {
-	uint64_t at = vmm__arch_layout()->ecam_base + (slot << 15) + 0x10 + 4 * bar;
+	uint64_t at = layout->ecam_base + (slot << 15) + 0x10 + 4 * bar;
 	uint64_t base = fake_read(at, 4) & ~0xfull;
 
 	return bar == 0 ? base | fake_read(at + 4, 4) << 32 : base;
@@ -52,11 +54,11 @@ static void bring_up(uint64_t base, uint32_t value)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct arch_layout *layout = vmm__arch_layout();
 	struct fuzz_input in = { data, size };
 	struct fuzz_step step;
 	struct fake_device *devices = fuzz_setup(true);
 
+	layout = vmm__arch_layout();
 	while (fuzz_next(&in, &step)) {
 		uint32_t slot = 1 + (step.where >> 15);
 		uint64_t config = layout->ecam_base + (slot << 15);

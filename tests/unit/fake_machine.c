@@ -14,6 +14,7 @@
 #include "fake_machine.h"
 
 struct fake_machine fake;
+static unsigned char ram[FAKE_RAM] __attribute__((aligned(4096)));
 
 /* ---- KVM ---- */
 
@@ -145,8 +146,8 @@ void fake_setup(bool with_pci)
 	fake = (struct fake_machine){ .cancel = { .in_place = true } };
 	for (uint32_t i = 0; i < FAKE_GSIS; i++)
 		fake.irqfds[i] = -1;
-	fake.ram = aligned_alloc(4096, FAKE_RAM);
-	memset(fake.ram, 0, FAKE_RAM);
+	memset(ram, 0, sizeof(ram));
+	fake.ram = ram;
 	fake.mem = (struct vmm_mem){
 		.regions = { { .gpa = 0, .size = FAKE_RAM, .host = fake.ram } }, .nr_regions = 1,
 	};
@@ -173,7 +174,6 @@ void fake_teardown(void)
 	ck_assert_int_eq(vmm_loop_destroy(fake.loop), 0);
 	vmm__bus_finish(&fake.ports);
 	vmm__bus_finish(&fake.mmio);
-	free(fake.ram);
 }
 
 void fake_run(void)
