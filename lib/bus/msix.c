@@ -211,6 +211,7 @@ static void register_write(struct msix *m, uint32_t offset, uint32_t value)
 	uint32_t index = offset / PCI_MSIX_ENTRY_SIZE;
 	struct msix_vector *v;
 
+	/* The pending bits, which are read-only, are past every table. */
 	if (index >= m->nr)
 		return;
 	v = &m->vectors[index];
@@ -259,7 +260,7 @@ static void msix_write(void *state, uint64_t offset, uint32_t width, uint64_t va
 {
 	struct msix *m = state;
 
-	if (!access_fits(offset, width) || offset >= MSIX_PBA_OFFSET)
+	if (!access_fits(offset, width))
 		return;
 
 	pthread_mutex_lock(&m->lock);

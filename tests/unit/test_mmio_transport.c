@@ -5,9 +5,11 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fake_machine.h"
 
@@ -459,6 +461,54 @@ START_TEST(a_lie_breaks_the_device_once_and_a_reset_mends_it)
 }
 END_TEST
 
+START_TEST(a_front_end_breaks_its_device_once)
+{
+	/* Before DRIVER_OK there is nobody to interrupt. */
+	set(VIRTIO_MMIO_STATUS, ACK);
+	vmm_device_break(device.dev, "of config space");
+	ck_assert_uint_eq(reg(VIRTIO_MMIO_STATUS), ACK | BAD);
+	ck_assert_uint_eq(fake_raised(gsi), 0);
+	set(VIRTIO_MMIO_STATUS, 0);
+
+	bring_up();
+	vmm_device_break(device.dev, "a bad request");
+	vmm_device_break(device.dev, "another");
+	ck_assert_int_eq(fake.broken, 2);
+	ck_assert_str_eq(fake.why, "disk0: a bad request");
+	ck_assert_uint_eq(fake_raised(gsi), 1);
+}
+END_TEST
+
+/* Two vCPUs, and a loop that serves both later: first the reset, then DRIVER_OK. */
+static void *write_status(void *value)
+{
+	set(VIRTIO_MMIO_STATUS, (uint32_t)(uintptr_t)value);
+	return NULL;
+}
+
+START_TEST(driver_ok_that_a_reset_overtook_activates_nothing)
+{
+	struct pollfd ready = { .fd = vmm_loop_fd(fake.loop), .events = POLLIN };
+	pthread_t threads[2];
+
+	negotiate();
+	set_queue(0);
+	fake_run();
+	fake.cancel.in_place = false;
+	ck_assert_int_eq(pthread_create(&threads[0], NULL, write_status, (void *)0), 0);
+	ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+	ck_assert_int_eq(pthread_create(&threads[1], NULL, write_status,
+					(void *)(uintptr_t)(ACK | DRV | FOK | DOK)), 0);
+	usleep(100000);
+	fake_run();
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	fake.cancel.in_place = true;
+	ck_assert_int_eq(device.activations, 0);
+	ck_assert_uint_eq(reg(VIRTIO_MMIO_STATUS) & (FOK | DOK), 0);
+}
+END_TEST
+
 START_TEST(ring_addresses_that_cannot_be_break_the_device)
 {
 	negotiate();
@@ -720,6 +770,8 @@ int main(void)
 	tcase_add_test(tcase, a_reset_takes_everything_back);
 	tcase_add_test(tcase, an_answer_from_before_the_reset_completes_nothing_after_it);
 	tcase_add_test(tcase, a_lie_breaks_the_device_once_and_a_reset_mends_it);
+	tcase_add_test(tcase, a_front_end_breaks_its_device_once);
+	tcase_add_test(tcase, driver_ok_that_a_reset_overtook_activates_nothing);
 	tcase_add_test(tcase, ring_addresses_that_cannot_be_break_the_device);
 	tcase_add_test(tcase, dma_never_reaches_a_register);
 	tcase_add_test(tcase, a_front_end_that_cannot_start_breaks_the_device);

@@ -300,6 +300,16 @@ START_TEST(queues_past_the_last_read_as_absent)
 }
 END_TEST
 
+START_TEST(only_a_1_enables_a_queue_and_nothing_disables_it)
+{
+	set(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 2);
+	ck_assert_uint_eq(reg(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+	set(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	set(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 0);
+	ck_assert_uint_eq(reg(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 1);
+}
+END_TEST
+
 START_TEST(each_queue_has_its_own_doorbell)
 {
 	for (uint32_t queue = 0; queue < NR; queue++) {
@@ -647,6 +657,22 @@ START_TEST(registers_are_reached_through_configuration_space)
 }
 END_TEST
 
+START_TEST(a_ragged_window_shows_what_was_there_before)
+{
+	static const struct { uint32_t offset, length; } ragged[] = {
+		{ VIRTIO_PCI_COMMON_NUMQ, 4 }, { 1, 2 }, { 0, 0 }, { 0, 3 }, { 0, 8 },
+	};
+	const uint32_t data = window_cap + sizeof(struct virtio_pci_cap);
+
+	window(0, 0, 0);
+	put(data, 4, 0x5a5a5a5a);
+	for (size_t i = 0; i < sizeof(ragged) / sizeof(ragged[0]); i++) {
+		window(0, ragged[i].offset, ragged[i].length);
+		ck_assert_uint_eq(get(data, 4), 0x5a5a5a5a);
+	}
+}
+END_TEST
+
 static const struct { uint32_t bar, offset, length; } windows[] = {
 	{ 1, 0, 4 }, { 2, 0, 4 }, { 5, 0, 4 }, { 6, 0, 4 }, { 255, 0, 4 },
 	{ 0, 0x2000, 4 }, { 0, UINT32_MAX, 1 }, { 0, UINT32_MAX - 3, 4 }, { 4, 0x1000, 1 },
@@ -784,6 +810,7 @@ int main(void)
 	tcase_add_test(tcase, writes_count_only_as_wide_as_the_field);
 	tcase_add_test(tcase, features_past_the_offered_words_read_0);
 	tcase_add_test(tcase, queues_past_the_last_read_as_absent);
+	tcase_add_test(tcase, only_a_1_enables_a_queue_and_nothing_disables_it);
 	tcase_add_test(tcase, each_queue_has_its_own_doorbell);
 	tcase_add_test(tcase, a_driver_brings_the_device_up_and_uses_it);
 	tcase_add_test(tcase, doorbells_that_are_not_there_do_nothing);
@@ -800,6 +827,7 @@ int main(void)
 	tcase_add_test(tcase, switching_msi_x_off_goes_back_to_the_wire);
 	tcase_add_test(tcase, the_machines_reset_forgets_bars_and_vectors);
 	tcase_add_test(tcase, registers_are_reached_through_configuration_space);
+	tcase_add_test(tcase, a_ragged_window_shows_what_was_there_before);
 	tcase_add_loop_test(tcase, a_window_out_of_bounds_shows_nothing, 0,
 			    (int)(sizeof(windows) / sizeof(windows[0])));
 	tcase_add_test(tcase, dma_never_reaches_a_register);

@@ -270,6 +270,12 @@ START_TEST(segments_of_crossing_buffers_count)
 	indirect_of(VMM_CHAIN_MAX, 0);
 	desc_at(TABLE, VMM_CHAIN_MAX - 1, NEXT - 1, 2, VRING_DESC_F_WRITE, 0);
 	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), -EBADMSG);
+
+	/* The first is two, and the last a plain one. */
+	again(&config);
+	indirect_of(VMM_CHAIN_MAX, VRING_DESC_F_WRITE);
+	desc_at(TABLE, 0, NEXT - 1, 2, VRING_DESC_F_NEXT, 1);
+	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), -EBADMSG);
 }
 END_TEST
 
@@ -397,6 +403,8 @@ static const struct {
 	{ "empty chain that loops",	DATA,		0, VRING_DESC_F_NEXT, 0, 0 },
 	{ "next outside the table",	DATA,		16, VRING_DESC_F_NEXT, QSIZE, 0 },
 	{ "buffer past the end",	NEXT_END - 8,	16, 0, 0, 0 },
+	{ "one byte past the end",	NEXT_END - 15,	16, 0, 0, 0 },
+	{ "write past the end",		NEXT_END - 15,	16, VRING_DESC_F_WRITE, 0, 0 },
 	{ "buffer in the hole",		NEXT_END,	1, 0, 0, 0 },
 	{ "buffer below read-only",	ROM - 1,	2, 0, 0, 0 },
 	{ "buffer past read-only",	ROM_END - 1,	2, 0, 0, 0 },
@@ -415,11 +423,25 @@ static const struct {
 	{ "indirect inside indirect",	DESC,		16, VRING_DESC_F_INDIRECT, 0, 0 },
 };
 
+/* Each lie alone, and as the second chain of a busy ring. */
 START_TEST(a_lying_driver_stops_its_queue)
 {
+	const int nr_lies = sizeof(lies) / sizeof(lies[0]);
+	struct vmm_chain held = { .head = 5 };
+	bool busy = _i >= nr_lies;
+	uint64_t addr = lies[_i % nr_lies].addr;
+
+	_i %= nr_lies;
+	/* In the same region, for what looks there first. */
+	driver_desc(5, addr >= ROM && addr < ROM_END ? ROM : addr >= NEXT && addr < NEXT_END ? NEXT :
+		    DATA, 16, 0, 0);
+	if (busy)
+		driver_offer(5);
 	driver_desc(0, lies[_i].addr, lies[_i].len, lies[_i].flags, lies[_i].next);
 	driver_offer(lies[_i].head);
 
+	if (busy)
+		ck_assert_int_eq(vmm_queue_pop(&queue, &held), 1);
 	ck_assert_msg(vmm_queue_pop(&queue, &chain) == -EBADMSG, "%s", lies[_i].name);
 	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), -EBADMSG);
 	ck_assert_str_ne(vmm_last_error(), "");
@@ -427,6 +449,7 @@ START_TEST(a_lying_driver_stops_its_queue)
 	ck_assert_int_eq(breaks, 1);
 	vmm_queue_unpop(&queue);
 	vmm_queue_push(&queue, &(struct vmm_chain){ .head = lies[_i].head }, 1);
+	vmm_queue_push(&queue, &held, 1);
 	vmm_queue_notify(&queue);
 	ck_assert_uint_eq(used_idx(), 0);
 	ck_assert_int_eq(interrupts, 0);
@@ -478,12 +501,18 @@ START_TEST(an_indirect_table_must_have_been_negotiated)
 }
 END_TEST
 
+static void use_all(void)
+{
+	for (uint16_t i = 0; i < QSIZE; i++) {
+		offer_one(i);
+		ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
+		vmm_queue_push(&queue, &chain, 0);
+	}
+}
+
 START_TEST(the_available_index_may_not_run_ahead)
 {
-	for (uint16_t i = 0; i < QSIZE; i++)
-		offer_one(i);
-	for (uint16_t i = 0; i < QSIZE; i++)
-		ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
+	use_all();
 	store16(AVAIL + 2, QSIZE + QSIZE + 1);
 	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), -EBADMSG);
 }
@@ -491,9 +520,8 @@ END_TEST
 
 START_TEST(the_available_index_may_not_go_back)
 {
-	offer_one(0);
-	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
-	store16(AVAIL + 2, 0);
+	use_all();
+	store16(AVAIL + 2, QSIZE - 1);
 	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), -EBADMSG);
 }
 END_TEST
@@ -571,13 +599,16 @@ END_TEST
 
 START_TEST(a_queue_that_is_down_is_quiet)
 {
+	offer_one(1);
+	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
+	vmm_queue_push(&queue, &chain, 0);	/* and not notified of */
 	offer_one(0);
 	vmm__queue_down(&queue);
 	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 0);
 	vmm_queue_unpop(&queue);
 	vmm_queue_push(&queue, &(struct vmm_chain){ .head = 0 }, 1);
 	vmm_queue_notify(&queue);
-	ck_assert_uint_eq(used_idx(), 0);
+	ck_assert_uint_eq(used_idx(), 1);
 	ck_assert_int_eq(interrupts, 0);
 }
 END_TEST
@@ -621,6 +652,19 @@ START_TEST(a_budget_ends_a_turn_and_says_so)
 }
 END_TEST
 
+START_TEST(a_budget_counts_from_when_it_is_set)
+{
+	for (uint16_t i = 0; i < 6; i++)
+		offer_one(i);
+	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);	/* five more are known of */
+	vmm__queue_set_budget(&queue, 2);
+	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
+	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
+	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 0);
+	ck_assert(queue.cut);
+}
+END_TEST
+
 START_TEST(a_driver_that_refills_does_not_outlast_the_budget)
 {
 	int popped = 0;
@@ -641,6 +685,10 @@ END_TEST
 
 START_TEST(the_driver_is_not_asked_to_notify_while_we_pop)
 {
+	/* What lies there from before is wiped when the queue goes up. */
+	store16(USED, VRING_USED_F_NO_NOTIFY);
+	vmm__queue_down(&queue);
+	ck_assert_int_eq(vmm__queue_up(&queue, &config), 0);
 	ck_assert_uint_eq(load16(USED), 0);
 	offer_one(0);
 	offer_one(1);
@@ -771,7 +819,7 @@ int main(void)
 	tcase_add_test(tcase, generations_come_round_without_the_one_that_means_unknown);
 	tcase_add_test(tcase, unpop_makes_the_next_pop_return_it_again);
 	tcase_add_loop_test(tcase, a_lying_driver_stops_its_queue, 0,
-			    (int)(sizeof(lies) / sizeof(lies[0])));
+			    2 * (int)(sizeof(lies) / sizeof(lies[0])));
 	tcase_add_test(tcase, a_readable_buffer_may_not_follow_a_writable_one);
 	tcase_add_test(tcase, the_lengths_of_a_chain_stay_below_2_to_the_32);
 	tcase_add_test(tcase, a_table_within_its_limit_but_past_memory_is_refused);
@@ -785,6 +833,7 @@ int main(void)
 	tcase_add_test(tcase, a_queue_that_is_down_is_quiet);
 	tcase_add_test(tcase, a_paused_queue_gives_back_but_takes_nothing);
 	tcase_add_test(tcase, a_budget_ends_a_turn_and_says_so);
+	tcase_add_test(tcase, a_budget_counts_from_when_it_is_set);
 	tcase_add_test(tcase, a_driver_that_refills_does_not_outlast_the_budget);
 	tcase_add_test(tcase, the_driver_is_not_asked_to_notify_while_we_pop);
 	tcase_add_test(tcase, the_event_index_asks_for_the_next_chain_once_the_ring_is_empty);

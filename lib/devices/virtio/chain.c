@@ -91,7 +91,7 @@ static const char *table_enter(struct vmm_queue *q, struct desc_table *table,
 		return "an indirect table that was not negotiated";
 	if (desc_flags(d->rest) & VRING_DESC_F_NEXT)
 		return "an indirect table with a next descriptor";
-	if (len == 0 || len % sizeof(struct vring_desc) != 0)
+	if (len % sizeof(struct vring_desc) != 0)
 		return "an indirect table with a ragged end";
 	if (len / sizeof(struct vring_desc) > UINT16_MAX)
 		return "an indirect table longer than its indices reach";

@@ -113,8 +113,8 @@ void vmm_queue_push(struct vmm_queue *q, const struct vmm_chain *chain, uint32_t
 	uint64_t flight;
 	uint32_t in_len;
 
-	/* What was taken before a pause is still given back. */
-	if (unlikely(q->state == QUEUE_DOWN || q->state == QUEUE_BROKEN))
+	/* A queue that is down has nothing in flight; a paused one still takes back what it has. */
+	if (unlikely(q->state == QUEUE_BROKEN))
 		return;
 	if (unlikely(chain->head >= q->size))
 		return;

@@ -145,8 +145,6 @@ static int split_pop(struct vmm_queue *q, struct vmm_chain *chain)
 static void split_unpop(struct vmm_queue *q)
 {
 	q->split.next_avail--;
-	if (q->state == QUEUE_UP)
-		q->ready++;
 }
 
 static void split_push(struct vmm_queue *q, uint16_t head, uint32_t written)
