@@ -39,15 +39,23 @@ void vmm__machine_wake_callers(struct vmm *vm)
 		vmm__loop_wake_callers(vmm_device_loop(vm->devices[i]));
 }
 
+/* On the home loop, or with it kept still. */
 static void reset_devices(void *data)
 {
 	struct vmm *vm = data;
 
-	each_device(vm, vmm__device_machine_reset);
+	vmm__machine_quiet(vm);
 	if (vm->uart)
 		vmm__uart_reset(vm->uart);
 	if (vm->machine)
 		vmm__arch_machine_reset(vm->machine);
+}
+
+/* On a thread that no loop waits for. */
+static void reset_transports(struct vmm *vm)
+{
+	for (uint32_t i = 0; i < vm->nr_devices; i++)
+		vmm__device_machine_reset(vm->devices[i]);
 }
 
 static int write_tables(struct vmm *vm)
@@ -114,6 +122,7 @@ int vmm__machine_reboot(struct vmm *vm)
 
 	if (r < 0)
 		return r;
+	reset_transports(vm);
 	__atomic_store_n(&vm->request, 0, __ATOMIC_RELEASE);
 	return load(vm);
 }
@@ -207,6 +216,7 @@ static int start(struct vmm *vm)
 	vmm_loop_enter(vm->loop);
 	reset_devices(vm);
 	vmm_loop_leave(vm->loop);
+	reset_transports(vm);
 	__atomic_store_n(&vm->request, 0, __ATOMIC_RELEASE);
 
 	if (vm->has_boot)

@@ -256,12 +256,11 @@ void vmm__device_reset(struct vmm_device *dev)
 	vmm_loop_enter(dev->loop);
 	vmm__device_reset_now(dev);
 	vmm_loop_leave(dev->loop);
-	dev->transport->sync_doorbells(dev);
 }
 
 void vmm__device_machine_reset(struct vmm_device *dev)
 {
-	vmm__device_reset(dev);
+	dev->transport->sync_doorbells(dev);
 	if (dev->transport->machine_reset)
 		dev->transport->machine_reset(dev);
 }

@@ -39,7 +39,10 @@ void vmm__device_destroy(struct vmm_device *dev);
 /* As the driver's reset, for a guest that stopped: nothing is in flight afterwards. */
 void vmm__device_reset(struct vmm_device *dev);
 
-/* The machine's reset: also what the driver cannot undo (BARs). */
+/*
+ * After that, before the machine starts again: what the driver cannot undo (BARs), and what KVM
+ * catches for the device. KVM takes its time for it, so not on a loop.
+ */
 void vmm__device_machine_reset(struct vmm_device *dev);
 
 /* Its virtio-mmio window, for the tables. False when it is on another transport. */

@@ -51,10 +51,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			vmm__device_reset(devices[step.where & 1].dev);
 			break;
 		case 11:
-			if (step.where & 2)
+			if (step.where & 2) {
 				bring_up(base[step.where & 1], step.value);
-			else
+			} else {
+				vmm__device_reset(devices[step.where & 1].dev);
 				vmm__device_machine_reset(devices[step.where & 1].dev);
+			}
 			break;
 		default:
 			fuzz_other(&step);

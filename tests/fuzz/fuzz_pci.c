@@ -87,10 +87,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			port_access(&step);
 			break;
 		case 11:
-			if (step.where & 2)
+			if (step.where & 2) {
 				bring_up(bar_base(slot, 0), step.value);
-			else
+			} else {
+				vmm__device_reset(devices[step.where & 1].dev);
 				vmm__device_machine_reset(devices[step.where & 1].dev);
+			}
 			break;
 		default:
 			fuzz_other(&step);

@@ -578,6 +578,7 @@ END_TEST
 START_TEST(the_machines_reset_is_the_drivers_and_more)
 {
 	bring_up();
+	vmm__device_reset(device.dev);
 	vmm__device_machine_reset(device.dev);
 	ck_assert_uint_eq(reg(VIRTIO_MMIO_STATUS), 0);
 	ck_assert_uint_eq(fake.nr_ioevents, 0);

@@ -616,6 +616,7 @@ START_TEST(the_machines_reset_forgets_bars_and_vectors)
 	negotiate();
 	msix_up();
 	put(PCI_BASE_ADDRESS_0, 4, (uint32_t)layout->pci_base + 0x100000);
+	vmm__device_reset(device.dev);
 	vmm__device_machine_reset(device.dev);
 	probe();
 	ck_assert_uint_eq(common, first);
@@ -786,6 +787,7 @@ START_TEST(vcpus_that_race_on_registers_leave_a_device_that_works)
 	pthread_join(b, NULL);
 
 	fake.refuse_ioevents = device.stay = false;
+	vmm__device_reset(device.dev);
 	vmm__device_machine_reset(device.dev);
 	probe();
 	bring_up();
