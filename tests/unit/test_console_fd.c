@@ -134,6 +134,9 @@ START_TEST(a_stalled_reader_bounds_memory_and_later_gets_all_that_was_taken_in_o
 	for (int i = 0; i < 100; i++)
 		ck_assert_uint_eq(vmm__console_write(&front->port, chunk, sizeof(chunk)), 0);
 	ck_assert_int_lt(front_run(front), 10);
+	/* Nor is it told of each byte that finds room. */
+	seen = take(bytes, 8192);
+	front_wait(front, 1000);
 	ck_assert_int_eq(front->writables, 0);
 
 	while (seen < sent) {
@@ -275,6 +278,62 @@ START_TEST(a_master_that_nobody_reads_holds_nobody_up_and_does_not_spin)
 	for (int i = 0; i < 10 && front->got_len < 5; i++)
 		front_wait(front, 300);
 	ck_assert_mem_eq(front->got, "typed", 5);
+}
+END_TEST
+
+START_TEST(a_master_that_is_only_written_does_not_spin_when_it_is_left)
+{
+	static unsigned char chunk[1 << 16];
+
+	make(TERMINAL);
+	plug(-1, ours[0]);
+	while (vmm__console_write(&front->port, chunk, sizeof(chunk)) == sizeof(chunk))
+		continue;
+	close(ours[1]);
+	ours[1] = -1;
+	ck_assert_int_lt(front_run(front), 10);
+	ck_assert_int_lt(front_wait(front, 50), 3);
+	ck_assert_uint_eq(vmm__console_write(&front->port, chunk, 1), 0);
+}
+END_TEST
+
+static const struct {
+	const char *path;
+	int flags;
+	enum nbio_kind kind;
+	bool terminal;
+} kinds[] = {
+	{ NULL,		O_RDWR,		NBIO_SOCKET,	false },
+	{ "/dev/null",	O_WRONLY,	NBIO_ALWAYS,	false },
+	{ "/dev/ptmx",	O_RDWR,		NBIO_POLL,	true },
+	{ "/tmp",	O_RDWR | O_TMPFILE,	NBIO_ALWAYS,	false },
+	{ "fifo",	O_RDWR,		NBIO_NONBLOCK,	false },
+	{ "slave",	O_RDWR,		NBIO_NONBLOCK,	true },
+};
+
+/* How each kind is kept from blocking: by its own means where it has one. */
+START_TEST(each_kind_is_known)
+{
+	const struct stream *s;
+	int fd = -1;
+
+	if (!kinds[_i].path) {
+		make(STREAM);
+		fd = dup(ours[1]);
+	} else if (strcmp(kinds[_i].path, "fifo") == 0) {
+		make(PIPE);
+		fd = dup(ours[1]);
+	} else if (strcmp(kinds[_i].path, "slave") == 0) {
+		make(TERMINAL);
+		fd = dup(ours[1]);
+	} else {
+		fd = open(kinds[_i].path, kinds[_i].flags | O_NOCTTY | O_CLOEXEC, 0600);
+	}
+	plug(-1, fd);
+	close(fd);
+	s = chardev->state;
+	ck_assert_int_eq(s->out.kind, kinds[_i].kind);
+	ck_assert(!s->look == !kinds[_i].terminal);
 }
 END_TEST
 
@@ -582,6 +641,8 @@ int main(void)
 	tcase_add_test(tcase, a_signal_that_was_pending_before_is_left_alone);
 	tcase_add_loop_test(tcase, polling_first_never_blocks_either, 0, NR_KINDS);
 	tcase_add_test(tcase, a_master_that_nobody_reads_holds_nobody_up_and_does_not_spin);
+	tcase_add_test(tcase, a_master_that_is_only_written_does_not_spin_when_it_is_left);
+	tcase_add_loop_test(tcase, each_kind_is_known, 0, (int)(sizeof(kinds) / sizeof(kinds[0])));
 	tcase_add_test(tcase, a_full_disk_and_a_size_limit_lose_bytes_and_nothing_else);
 	tcase_add_loop_test(tcase, a_file_and_the_null_device_take_everything, 0, 2);
 	tcase_add_loop_test(tcase, input_arrives_and_what_the_guest_does_not_take_is_kept, 0,

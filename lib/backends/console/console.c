@@ -7,7 +7,6 @@
 #include "backends/console/console_priv.h"
 #include "core/config_priv.h"
 #include "core/error_priv.h"
-#include "core/loop_priv.h"
 
 /* ---- making one ---- */
 

@@ -90,17 +90,9 @@ static bool hung_up(const struct nbio *io)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
 }
 
-/* (A pty's master would tell of those who have the other side open.) */
-static bool in_background(const struct nbio *io)
-{
-	pid_t foreground = io->pty_master ? -1 : tcgetpgrp(io->fd);
-
-	return foreground > 0 && foreground != getpgrp();
-}
-
 static void in_return(struct stream *s)
 {
-	if (!s->in_away || hung_up(&s->in) || in_background(&s->in))
+	if (!s->in_away || hung_up(&s->in))
 		return;
 	s->in_away = false;
 	if (s->in_len == 0)
@@ -202,26 +194,23 @@ static void out_watch(struct stream *s)
 }
 
 /*
- * Write; returns how much is done with. A full disk loses these bytes and may take
- * the next; after any other error nobody will ever read what is written.
+ * Write; returns how much is done with. An error loses these bytes: nobody will
+ * read them, and a front end that waits would wait for ever. The next may go (a
+ * disk that was full).
  */
 static size_t out_write(struct stream *s, const void *data, size_t len)
 {
 	ssize_t n = vmm__nbio_write(&s->out, data, len);
 
-	if (n >= 0)
-		return (size_t)n;
 	if (n == -EAGAIN)
 		return 0;
-	if (n != -ENOSPC && n != -EDQUOT)
-		s->out_dead = true;
-	return len;
+	return n < 0 ? len : (size_t)n;
 }
 
 /* Write what waits, as far as it goes. */
 static void out_flush(struct stream *s)
 {
-	while (s->out_len > 0 && !s->out_dead) {
+	while (s->out_len > 0) {
 		size_t piece = STREAM_BUFFER - s->out_start, done;
 
 		if (piece > s->out_len)
@@ -239,8 +228,7 @@ static void out_flush(struct stream *s)
 static void out_hung_up(struct stream *s)
 {
 	if (!s->look) {
-		s->out_dead = true;
-		s->out_start = s->out_len = 0;
+		s->out_len = 0;
 		return;
 	}
 	s->out_away = true;
@@ -289,6 +277,8 @@ size_t vmm__stream_write(struct stream *s, const void *data, size_t len)
 	const unsigned char *bytes = data;
 	size_t done = 0;
 
+	if (s->out.fd < 0)
+		return len;
 	out_return(s);
 	if (s->out_away) {
 		s->out_refused = true;
@@ -298,16 +288,13 @@ size_t vmm__stream_write(struct stream *s, const void *data, size_t len)
 	/* What waits is first; mostly the loop says when there is room for it. */
 	if (s->out_len > 0 && !s->out_source)
 		out_flush(s);
-	while (s->out_len == 0 && done < len && !s->out_dead && s->out.fd >= 0) {
+	while (s->out_len == 0 && done < len) {
 		size_t n = out_write(s, bytes + done, len - done);
 
 		if (n == 0)
 			break;
 		done += n;
 	}
-	if (s->out_dead || s->out.fd < 0)
-		return len;
-
 	if (done < len)
 		done += out_keep(s, bytes + done, len - done);
 	if (s->out_len > 0)

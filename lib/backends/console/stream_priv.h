@@ -27,7 +27,6 @@ struct stream {
 	size_t in_start, in_len;	/* read, and not yet taken by the guest */
 
 	struct vmm_source *out_source;	/* NULL: not watched */
-	bool out_dead;			/* nobody will ever read it: bytes vanish */
 	bool out_refused;		/* the front end waits to hear of room */
 	size_t out_start, out_len;
 	unsigned char *out_buffer;	/* a ring; NULL until it is needed */
