@@ -12,7 +12,6 @@
 #include "bus/bus_priv.h"
 #include "core/error_priv.h"
 #include "core/irq_priv.h"
-#include "core/loop_priv.h"
 #include "devices/legacy/uart16550_impl_priv.h"
 
 /* ---- interrupts, with the lock ---- */

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/loop_priv.h"
 #include "devices/legacy/uart16550_impl_priv.h"
 
 #define OUT_PIECE	4096u
