@@ -23,8 +23,8 @@ struct device_host;
  * sees this table and a transport never sees front end state, so each pair of the
  * two works. Tables are const; per-device state is in dev->transport_state.
  *
- * All are called without the device's lock; plug, unplug and the resets while
- * the loop is kept still or on it.
+ * All are called without the device's lock; plug, unplug and reset while the
+ * loop is kept still or on it, machine_reset while no vCPU runs.
  */
 struct transport_ops {
 	const char *name;		/* "virtio-mmio" */

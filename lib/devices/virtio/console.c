@@ -25,8 +25,8 @@
 
 #define TX_PIECE	4096u
 #define TX_TURN		(64u << 10)	/* one descriptor may name 4 GiB */
-#define CHAIN_COST	64u		/* what an empty chain counts for */
-#define RX_TURN		128u		/* chains that one input may fill */
+#define CHAIN_COST	2048u		/* what a chain counts for at least */
+#define RX_TURN		32u		/* chains that one input may fill */
 
 struct console {
 	struct vmm_console_port port;
@@ -89,13 +89,13 @@ static void send(struct console *c)
 {
 	struct vmm_queue *queue = vmm_device_queue(c->dev, TX_QUEUE);
 	uint32_t budget = TX_TURN;
-	int r = 0;
+	int r;
 
 	if (c->sending || c->stalled || c->cut)
 		return;
 	c->sending = true;
 
-	while (!c->stalled && (r = vmm_queue_pop(queue, &c->chain)) > 0) {
+	while ((r = vmm_queue_pop(queue, &c->chain)) > 0) {
 		if (budget == 0 || !send_chain(c, &budget)) {
 			vmm_queue_unpop(queue);
 			break;
@@ -116,7 +116,7 @@ static void console_writable(void *state)
 	struct console *c = state;
 
 	c->stalled = false;
-	if (c->dev && vmm_device_active(c->dev))
+	if (c->dev)
 		send(c);
 }
 
@@ -129,7 +129,7 @@ static void show_size(struct console *c)
 	};
 
 	vmm_device_set_config(c->dev, 0, &config, offsetof(struct virtio_console_config, max_nr_ports),
-			      vmm_device_active(c->dev));
+			      true);
 }
 
 static void console_resize(void *state, uint16_t columns, uint16_t rows)
@@ -153,7 +153,7 @@ static size_t console_input(void *state, const void *data, size_t len)
 	size_t done = 0;
 
 	c->input_waits = true;
-	if (!c->dev || !vmm_device_active(c->dev))
+	if (!c->dev)
 		return 0;
 
 	queue = vmm_device_queue(c->dev, RX_QUEUE);
@@ -220,8 +220,6 @@ static void console_more(struct vmm_deferred *deferred)
 	struct console *c = (struct console *)((char *)deferred - offsetof(struct console, more));
 
 	c->cut = false;
-	if (!vmm_device_active(c->dev))
-		return;
 	send(c);
 	take_input(c);
 }

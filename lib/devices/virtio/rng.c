@@ -18,7 +18,7 @@
 #include "core/error_priv.h"
 
 #define TURN		(64u << 10)	/* bytes of entropy in one turn of the loop */
-#define CHAIN_COST	64u		/* what an empty request counts for */
+#define CHAIN_COST	2048u		/* what a request counts for at least */
 
 struct rng {
 	struct vmm_device *dev;		/* NULL: never active so far */
@@ -32,7 +32,7 @@ static uint32_t rng_fill(const struct vmm_chain *chain, uint32_t max)
 	const struct iovec *in = chain->iov + chain->nr_out;
 	uint32_t done = 0;
 
-	for (unsigned i = 0; i < chain->nr_in && done < max; i++) {
+	for (unsigned i = 0; i < chain->nr_in; i++) {
 		size_t at = 0, want = in[i].iov_len < max - done ? in[i].iov_len : max - done;
 
 		while (at < want) {
@@ -87,8 +87,7 @@ static void rng_more(struct vmm_deferred *deferred)
 	struct rng *rng = (struct rng *)((char *)deferred - offsetof(struct rng, more));
 
 	rng->cut = false;
-	if (vmm_device_active(rng->dev))
-		rng_serve(rng, vmm_device_queue(rng->dev, 0));
+	rng_serve(rng, vmm_device_queue(rng->dev, 0));
 }
 
 static void rng_reset(struct vmm_device *dev)
