@@ -44,9 +44,10 @@ struct vmm_net_ops {
 	const char *name;		/* "tap" */
 
 	/*
-	 * The interface is plugged in. @port is for the vmm_net_port_ calls and
-	 * valid until detach(); all other calls come on @loop. Required.
-	 * A negative errno fails vmm_add_net().
+	 * The interface is plugged in. @port is for the vmm_net_receive and
+	 * vmm_net_port_ calls and valid until detach(). This call and detach()
+	 * come in the application's thread, inside vmm_loop_enter(); all others
+	 * come on @loop. Required. A negative errno fails vmm_add_net().
 	 */
 	int (*attach)(void *state, struct vmm_net_port *port, struct vmm_loop *loop);
 
@@ -60,7 +61,10 @@ struct vmm_net_ops {
 	/* All frames of this turn were given. Optional. */
 	void (*commit)(void *state);
 
-	/* The guest has receive buffers again after vmm_net_receive() said none. Optional. */
+	/*
+	 * The guest has receive buffers again after it was said that there are
+	 * none: after -EAGAIN, and only then. Optional.
+	 */
 	void (*receivable)(void *state);
 
 	/* Undo attach(): use @port no more. Required. */
@@ -95,7 +99,8 @@ VMM_API int vmm_net_receive(struct vmm_net_port *port,
 /**
  * The same without a copy. Lend the next receive buffer as up to @max segments
  * of guest memory; fill them front to back, then call vmm_net_receive_end()
- * with the frame's length, or 0 to give the buffer back unused. One at a time.
+ * with the frame's length, or 0 to give the buffer back unused. One at a time,
+ * and in one callback: a reset by the guest takes the buffer back.
  *
  * Returns the number of segments, or -EAGAIN as vmm_net_receive(). On the loop only.
  */
@@ -115,6 +120,10 @@ VMM_API void vmm_net_port_writable(struct vmm_net_port *port);
  * A tap interface of the host's, by name (needs CAP_NET_ADMIN or an interface
  * that is the user's) or as a descriptor of /dev/net/tun that is already set up
  * (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR; without IFF_VNET_HDR works too).
+ *
+ * Bringing the interface up, and its addresses or bridge, are the caller's
+ * affair. Its offloads are turned off. A descriptor without O_NONBLOCK stays so,
+ * for it is shared; only a kernel older than 5.10 needs it set, and it is then.
  */
 struct vmm_net_tap_config {
 	size_t size;			/* sizeof(struct vmm_net_tap_config) */
@@ -142,18 +151,23 @@ struct vmm_net_forward {
  * User mode: a network stack in the process (libslirp) that turns what the
  * guest sends into sockets of the application's user. Needs no privileges. The
  * guest gets 10.0.2.15 by DHCP; 10.0.2.2 is the host, 10.0.2.3 resolves names.
+ *
+ * IPv4, in frames of up to 1514 bytes. A guest has up to 512 sockets of the
+ * process's at a time; beyond that what it opens is dropped. libslirp aborts the
+ * process when the system has no memory left for it, and is a TCP stack in C:
+ * for guests that nobody trusts, prefer a tap or a network in another process.
  */
 struct vmm_net_user_config {
 	size_t size;			/* sizeof(struct vmm_net_user_config) */
 	const struct vmm_net_forward *forwards;
-	uint32_t nr_forwards;
+	uint32_t nr_forwards;		/* up to 256 */
 	uint32_t flags;			/* VMM_NET_USER_* */
-	const char *network;		/* "10.0.2.0/24" form; the default */
-	const char *hostname;		/* told to the guest by DHCP; optional */
+	const char *network;		/* "10.0.2.0/24" form; the default; /8 .. /27 */
+	const char *hostname;		/* told to the guest by DHCP; up to 32 bytes; optional */
 };
 
 enum {
-	VMM_NET_USER_RESTRICT	= 1 << 0,	/* only forwards: the guest reaches nothing outside */
+	VMM_NET_USER_RESTRICT	= 1 << 0,	/* only forwards, of TCP: the guest reaches nothing outside */
 	VMM_NET_USER_NO_HOST	= 1 << 1,	/* the guest cannot reach the host's loopback by 10.0.2.2 */
 };
 
