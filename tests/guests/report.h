@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.h - what a test guest and its host say to each other.
+ *
+ * A range of ports, 32 bits each. The host answers them with vmm_add_range().
+ */
+#ifndef GUESTS_REPORT_H
+#define GUESTS_REPORT_H
+
+enum {
+	REPORT_BASE	= 0xe00,
+	REPORT_STEP	= 0xe00,	/* out: the guest got as far as step n */
+	REPORT_VALUE	= 0xe04,	/* out: what was found, before a failure */
+	REPORT_FAIL	= 0xe08,	/* out: the line of the check that failed */
+	REPORT_DONE	= 0xe0c,	/* out: the guest came to its end */
+	REPORT_PARAM	= 0xe20,	/* in: parameter n at + 4 * n */
+	REPORT_PARAMS	= 8,
+	REPORT_LENGTH	= 0x40,
+};
+
+/* Parameters, and what a program does with them. */
+enum {
+	PARAM_TRANSPORT	= 0,	/* enum vmm_transport */
+	PARAM_DEVICES	= 1,	/* WITH_* */
+	PARAM_SECTORS	= 2,	/* of the disk */
+	PARAM_ROUNDS	= 3,
+	PARAM_SEED	= 4,
+	PARAM_RAM	= 5,	/* bytes */
+};
+
+enum {
+	WITH_BLOCK	= 1 << 0,
+	WITH_NET	= 1 << 1,
+	WITH_CONSOLE	= 1 << 2,
+	WITH_RNG	= 1 << 3,
+	WITH_RESET	= 1 << 4,	/* a disk that holds its first request back */
+};
+
+enum {
+	STEP_CONSOLE	= 1,	/* the console's output was sent, its input is awaited */
+	STEP_RESET	= 2,	/* the disk was reset with a request in flight */
+	STEP_UP		= 3,	/* all devices are up */
+	STEP_ROUND	= 4,	/* a round is over */
+};
+
+/* What is written, typed and sent. */
+#define DISK_SERIAL	"libvmm-test-disk"
+#define CONSOLE_OUT	"the guest writes\n"
+#define CONSOLE_IN	"the host types\n"
+#define NET_MAC		0x52, 0x54, 0x00, 0x12, 0x34, 0x56
+
+#endif
