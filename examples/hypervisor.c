@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hypervisor.c - a small hypervisor of one's own on libvmm's low-level interface.
+ *
+ *	hypervisor [PROGRAM]
+ *
+ * Runs a flat 16-bit program, loaded at 0x1000, in the calling thread. Its
+ * machine is what is written here and nothing more: memory, a processor, a
+ * screen at port 0xe9, and a switch at port 0xf4 that ends it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <libvmm/memory.h>
+#include <libvmm/range.h>
+#include <libvmm/vcpu.h>
+#include <libvmm/vmm.h>
+
+enum { RAM_BYTES = 640 << 10, START = 0x1000, PORT_SCREEN = 0xe9, PORT_SWITCH = 0xf4 };
+
+/* Without a program of yours: writes "hello" and switches itself off with 0. */
+static const unsigned char hello[] = {
+	0xbe, 0x12, 0x10,	/*	mov  si, 0x1012	*/
+	0xfc,			/*	cld		*/
+	0xac,			/* next: lodsb		*/
+	0x84, 0xc0,		/*	test al, al	*/
+	0x74, 0x04,		/*	jz   off	*/
+	0xe6, PORT_SCREEN,	/*	out  0xe9, al	*/
+	0xeb, 0xf7,		/*	jmp  next	*/
+	0xe6, PORT_SWITCH,	/* off:	out  0xf4, al	*/
+	0xf4, 0x90, 0x90,	/*	hlt		*/
+	'h', 'e', 'l', 'l', 'o', '\n', 0,
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, vmm_last_error());
+	exit(1);
+}
+
+/* A range is answered inside vmm_vcpu_run(): the fast way for devices. */
+static void screen_write(void *state, uint64_t offset, uint32_t width, uint64_t value)
+{
+	putc((int)(value & 0xff), state);
+}
+
+static const struct vmm_range_ops screen_ops = {
+	.size = sizeof(struct vmm_range_ops),
+	.name = "screen",
+	.write = screen_write,
+};
+
+static void load(struct vmm *vm, const char *path)
+{
+	static unsigned char image[RAM_BYTES - START];
+	FILE *file = fopen(path, "rb");
+	size_t n = file ? fread(image, 1, sizeof(image), file) : 0;
+
+	if (n == 0 || vmm_mem_write(vmm_memory(vm), START, image, n) < 0)
+		die(path);
+	fclose(file);
+}
+
+/* Real mode, all segments at 0, at the program's first byte. */
+static void begin(struct vmm_vcpu *vcpu)
+{
+	struct vmm_regs regs = VMM_REGS_INIT;
+
+	if (vmm_vcpu_read_regs(vcpu, &regs) < 0)
+		die("registers");
+	regs.x86.cs.base = regs.x86.cs.selector = 0;
+	regs.x86.rip = START;
+	regs.x86.rsp = START;
+	if (vmm_vcpu_write_regs(vcpu, &regs) < 0)
+		die("registers");
+}
+
+/* What no range answers comes back to us. Returns the status that the guest ended with. */
+static int run(struct vmm_vcpu *vcpu)
+{
+	struct vmm_exit exit = VMM_EXIT_INIT;
+
+	if (vmm_vcpu_attach(vcpu) < 0 || vmm_vcpu_run(vcpu, &exit) < 0)
+		die("run");
+	vmm_vcpu_detach(vcpu);
+	if (exit.type == VMM_EXIT_PORT && exit.address == PORT_SWITCH && exit.write)
+		return *(unsigned char *)exit.bytes;
+	fprintf(stderr, "the guest did what this machine has not: exit %u (KVM %u), address 0x%llx\n",
+		exit.type, exit.kvm_reason, (unsigned long long)exit.address);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct vmm_config config = VMM_CONFIG_INIT;
+	struct vmm_range_config screen = VMM_RANGE_CONFIG_INIT;
+	struct vmm *vm;
+	int status;
+
+	config.ram_bytes = RAM_BYTES;
+	config.flags = VMM_F_KVM_ONLY | VMM_F_CALLER_VCPUS;
+	if (vmm_create(&config, &vm) < 0)
+		die("no guest");
+	screen.space = VMM_SPACE_PORT;
+	screen.base = PORT_SCREEN;
+	screen.length = 1;
+	screen.ops = &screen_ops;
+	screen.state = stdout;
+	if (vmm_add_range(vm, &screen) < 0 ||
+	    vmm_mem_write(vmm_memory(vm), START, hello, sizeof(hello)) < 0)
+		die("machine");
+	if (argc > 1)
+		load(vm, argv[1]);
+	begin(vmm_vcpu(vm, 0));
+	status = run(vmm_vcpu(vm, 0));
+	vmm_destroy(vm);
+	return status;
+}
