@@ -57,7 +57,7 @@ enum vmm_exit_type {
 	VMM_EXIT_SHUTDOWN	= 4,	/* triple fault */
 	VMM_EXIT_POWEROFF	= 5,	/* the guest powered itself off */
 	VMM_EXIT_RESET		= 6,	/* the guest asked for a reset */
-	VMM_EXIT_KICKED		= 7,	/* vmm_vcpu_kick(), or a signal */
+	VMM_EXIT_KICKED		= 7,	/* vmm_vcpu_kick(), or the guest is being stopped */
 	VMM_EXIT_CRASHED	= 8,	/* KVM cannot go on: @kvm_reason, @data */
 	VMM_EXIT_OTHER		= 9,	/* an exit of KVM's that libvmm does not know: @kvm_reason */
 	VMM_EXIT_PANIC		= 10,	/* the guest's kernel said that it panicked (pvpanic) */

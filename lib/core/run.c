@@ -227,9 +227,8 @@ static int run_loop(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 
 			if (error != EINTR && error != EAGAIN)
 				return vmm__fail(-error, "KVM_RUN: %s", strerrordesc_np(error));
+			/* Who kicks sets a flag first: a signal whose kick was reported is stale. */
 			vmm__vcpu_take_kick(vcpu);
-			if (error == EINTR)
-				return kicked(vcpu, exit);
 			continue;
 		}
 		if (vmm__vcpu_exit(vcpu, exit) != 0)
