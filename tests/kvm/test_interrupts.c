@@ -31,9 +31,9 @@ END_TEST
 int main(void)
 {
 	struct vmm_host_info info = VMM_HOST_INFO_INIT;
-	Suite *suite = suite_create("interrupts");
-	TCase *tcase = tcase_create("msix");
-	SRunner *runner = srunner_create(suite);
+	Suite *suite;
+	TCase *tcase;
+	SRunner *runner;
 	int failed = harness_skip();
 
 	if (failed)
@@ -43,6 +43,9 @@ int main(void)
 		return SKIP;
 	}
 
+	suite = suite_create("interrupts");
+	tcase = tcase_create("msix");
+	runner = srunner_create(suite);
 	tcase_set_timeout(tcase, 40);
 	tcase_add_loop_test(tcase, interrupts_wake_a_guest_and_obey_its_masks, 0, 3);
 	suite_add_tcase(suite, tcase);

@@ -64,6 +64,8 @@ static bool is_time(uint8_t index)
 
 static uint8_t encode(const struct rtc_cmos *rtc, int value)
 {
+	/* The guest may have set the clock so far back that its years are negative. */
+	value = (value % 100 + 100) % 100;
 	if (rtc->regs[REG_B] & B_BINARY)
 		return (uint8_t)value;
 	return (uint8_t)(value / 10 % 10 << 4 | value % 10);
