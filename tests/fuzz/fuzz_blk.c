@@ -3,6 +3,8 @@
  * fuzz_blk.c - a driver that does anything with a virtio disk: rings, requests, resets, and
  * a disk that answers late or never. The disk checks what the front end promises it.
  */
+#include <linux/virtio_blk.h>
+
 #include "../unit/fake_device.h"
 #include "../unit/fake_store.h"
 
@@ -23,33 +25,66 @@ static uint32_t take(struct input *in, size_t bytes)
 	return value;
 }
 
-/* Mostly inside guest memory, mostly where other things lie too. */
+/* Mostly a place of its own, sometimes anywhere. */
 static vmm_gpa_t take_gpa(struct input *in)
 {
-	uint32_t value = take(in, 3);
+	uint32_t value = take(in, 2);
 
-	return value & 1 ? value : (vmm_gpa_t)(FAKE_DATA + (value & 0xfff));
+	return value & 1 ? (vmm_gpa_t)take(in, 3) : FAKE_DATA + 0x1000 + (vmm_gpa_t)value * 8;
 }
 
-/* A chain that is nearly right: a header and segments, each perhaps bent. */
+static bool has_ranges(uint32_t type)
+{
+	return type == VIRTIO_BLK_T_DISCARD || type == VIRTIO_BLK_T_WRITE_ZEROES;
+}
+
+static void put_range(struct input *in, vmm_gpa_t at)
+{
+	uint32_t value = take(in, 2);
+	struct virtio_blk_discard_write_zeroes range = {
+		htole64(value & 0xfff), htole32(value >> 12 & 7), htole32(value >> 15),
+	};
+
+	memcpy(guest(at), &range, sizeof(range));
+}
+
+/* A request as a driver makes it: header, data out, data in, status. Then perhaps a bent one. */
 static void driver_request(struct input *in)
 {
 	static const uint32_t types[] = { 0, 1, 4, 8, 11, 13, 14, 0x80000001 };
-	uint16_t slot = (uint16_t)(take(in, 1) & 0xf8);
-	uint8_t shape = (uint8_t)take(in, 1);
-	uint64_t header[2] = { htole64(types[shape & 7]), htole64(take(in, 2)) };
-	int n = shape >> 3 & 7, i = slot;
+	uint32_t shape = take(in, 2), type = types[shape & 7];
+	uint16_t slot = (uint16_t)(shape >> 3 & 0xf8);
+	uint64_t header[2] = { htole64(type), htole64(take(in, 2)) };
+	vmm_gpa_t at = FAKE_DATA + (vmm_gpa_t)slot * 2;
+	int n_out = shape & 1u << 14 ? 2 : 1, n_in = shape & 1u << 15 ? 2 : 1, i = slot;
 
-	memcpy(guest(FAKE_DATA), header, 16);
-	driver_desc(i, FAKE_DATA, 16, n > 0 ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1));
-	while (n-- > 0) {
-		uint8_t kind = (uint8_t)take(in, 1);
-		uint32_t len = kind & 4 ? take(in, 2) : 512u << (kind >> 3 & 3);
+	memcpy(guest(at), header, 16);
+	driver_desc(i, at, 16, VRING_DESC_F_NEXT, (uint16_t)(i + 1));
+	if (type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_FLUSH || type == VIRTIO_BLK_T_GET_ID)
+		n_out = 0;
+	if (type != VIRTIO_BLK_T_IN && type != VIRTIO_BLK_T_GET_ID)
+		n_in = 0;
+	for (int n = 0; n < n_out + n_in; n++) {
+		uint32_t len = 512u << take(in, 1) % 5;
 
 		i++;
-		driver_desc(i, take_gpa(in), kind & 2 ? 1 : len,
-			    (kind & 1 ? VRING_DESC_F_WRITE : 0) | (n > 0 ? VRING_DESC_F_NEXT : 0),
+		at = FAKE_DATA + 0x1000 + (vmm_gpa_t)i * 0x400;
+		if (type == VIRTIO_BLK_T_GET_ID)
+			len = n_in == 1 ? 20 : 10;
+		if (has_ranges(type)) {
+			put_range(in, at);
+			len = 16;
+		}
+		driver_desc(i, at, len, VRING_DESC_F_NEXT | (n < n_out ? 0 : VRING_DESC_F_WRITE),
 			    (uint16_t)(i + 1));
+	}
+	driver_desc(++i, FAKE_DATA + 0xe000 + slot, 1, VRING_DESC_F_WRITE, 0);
+
+	if (shape & 1u << 13) {
+		uint32_t bend = take(in, 1);
+
+		driver_desc(slot + (int)(bend & 3), take_gpa(in), take(in, bend >> 6),
+			    (uint16_t)(bend >> 2 & 3), (uint16_t)(slot + (bend >> 4 & 3)));
 	}
 	driver_offer(slot);
 }

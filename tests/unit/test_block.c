@@ -435,6 +435,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, an_answer_inside_submit_arrives_after_it_and_once);
 	tcase_add_test(tcase, answers_inside_submit_do_not_pile_up_on_the_stack);
 	tcase_add_test(tcase, a_batch_of_answers_settles_once_and_in_order);

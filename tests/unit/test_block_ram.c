@@ -164,6 +164,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, unplug);
+	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, a_new_disk_is_zeros);
 	tcase_add_test(tcase, what_is_written_is_read_whatever_the_segments);
 	tcase_add_loop_test(tcase, discarded_and_zeroed_ranges_read_as_zeros_and_no_more_than_they, 0,
