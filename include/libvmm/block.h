@@ -151,8 +151,9 @@ enum {
  * Returns 0; -EINVAL (neither or both of path and fd; neither a plain file nor a
  * block device; empty, or not a whole number of blocks of 512 bytes, or of what
  * O_DIRECT needs, up to 4096; a descriptor that cannot write, appends, or lacks
- * an O_DIRECT that is asked for); -EBUSY (locked by somebody else); -ENOENT,
- * -EACCES, … of open(2); -E2BIG; -ENOMEM. Thread safety: any thread.
+ * an O_DIRECT that is asked for; a file system without it); -EBUSY (locked by
+ * somebody else); -ENOENT, -EACCES, … of open(2); -E2BIG; -ENOMEM. Thread safety:
+ * any thread.
  */
 VMM_API int vmm_blk_open_file(const struct vmm_blk_file_config *config,
 			      struct vmm_blk **ret_blk) VMM_MUST_CHECK;

@@ -158,7 +158,8 @@ static int open_path(struct blk_file *file, const char *path)
 	/* O_NONBLOCK: not to hang on a FIFO. What we accept does not know it. */
 	file->fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (file->fd < 0)
-		return vmm__fail_errno("cannot open disk %s", path);
+		return vmm__fail_errno("cannot open disk %s%s", path,
+				       flags & O_DIRECT ? " past the page cache" : "");
 
 	flags = fcntl(file->fd, F_GETFL);
 	if (flags < 0 || fcntl(file->fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
