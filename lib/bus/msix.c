@@ -205,7 +205,7 @@ static uint32_t register_read(const struct msix *m, uint32_t offset)
 	}
 }
 
-/* 6.8.2: software masks a vector before it changes it; one that does not gets the change at once. */
+/* 6.8.2: software masks a vector before it changes it; one that does not, gets it at once. */
 static void register_write(struct msix *m, uint32_t offset, uint32_t value)
 {
 	uint32_t index = offset / PCI_MSIX_ENTRY_SIZE;

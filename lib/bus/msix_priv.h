@@ -44,7 +44,7 @@ void vmm__msix_reset(struct msix *m);
 /* The control register was written. */
 void vmm__msix_control(struct msix *m, bool enabled, bool masked);
 
-/* Something will signal @vector: get ready for it. -EINVAL: there is none such; -ENOSPC, -EMFILE. */
+/* Something will signal @vector: get ready. -EINVAL: there is none such; -ENOSPC, -EMFILE. */
 int vmm__msix_use(struct msix *m, uint32_t vector);
 
 /* Any thread; one system call, no lock. While the vector is masked the signal waits. */

@@ -144,7 +144,8 @@ int vmm__pci_add_bar(struct pci_function *f, uint32_t index, uint64_t size, bool
 		f->bars[index] = (struct pci_bar){
 			.size = size, .wide = wide, .ops = ops, .state = state, .assigned = base,
 		};
-		initial_store(f, reg, 4, (uint32_t)base | (wide ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0));
+		initial_store(f, reg, 4,
+			      (uint32_t)base | (wide ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0));
 		for (uint32_t i = 0; i < (wide ? 8 : 4); i++)
 			f->writable[reg + i] = (uint8_t)(mask >> (8 * i));
 		vmm__pci_place_bars(f->bus);
@@ -236,7 +237,9 @@ int vmm__pci_add(struct pci_bus *pci, struct pci_function *f, const struct pci_i
 	}
 	pthread_mutex_unlock(&pci->lock);
 
-	return slot < PCI_SLOTS ? 0 : vmm__fail(-ENOSPC, "all %u PCI slots are taken", PCI_SLOTS - 1);
+	if (slot == PCI_SLOTS)
+		return vmm__fail(-ENOSPC, "all %u PCI slots are taken", PCI_SLOTS - 1);
+	return 0;
 }
 
 void vmm__pci_remove(struct pci_function *f)
@@ -276,7 +279,8 @@ static void bridge_init(struct pci_bus *pci)
 	pci->slots[0] = &pci->bridge;
 }
 
-int vmm__pci_create(struct bus *mmio, struct bus *ports, struct irqs *irqs, struct pci_bus **ret_pci)
+int vmm__pci_create(struct bus *mmio, struct bus *ports, struct irqs *irqs,
+		    struct pci_bus **ret_pci)
 {
 	struct pci_bus *pci = calloc(1, sizeof(*pci));
 	const struct arch_layout *layout = vmm__arch_layout();

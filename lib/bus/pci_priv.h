@@ -19,7 +19,8 @@ struct pci_bus;
 struct pci_function;
 
 /* Configuration space by ECAM and by ports 0xcf8/0xcfc (where there are ports). */
-int vmm__pci_create(struct bus *mmio, struct bus *ports, struct irqs *irqs, struct pci_bus **ret_pci);
+int vmm__pci_create(struct bus *mmio, struct bus *ports, struct irqs *irqs,
+		    struct pci_bus **ret_pci);
 void vmm__pci_destroy(struct pci_bus *pci);
 
 /* ---- functions: one in each slot, on bus 0 ---- */
@@ -38,7 +39,7 @@ struct pci_identity {
 
 /* What a function wants to hear of. All optional. */
 struct pci_function_ops {
-	/* With the bus's lock: registers were written; a BAR answers at @base from now on, or nowhere. */
+	/* With the bus's lock: registers were written; a BAR answers at @base now, or nowhere. */
 	void (*written)(void *state, uint32_t offset, uint32_t width);
 	void (*bar_moved)(void *state, uint32_t bar, bool answers, uint64_t base);
 	/* Without, on the vCPU's thread, before a read and after a write. */

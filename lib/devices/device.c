@@ -49,14 +49,16 @@ static int config_check(struct vmm_device_config *config, const char *name)
 	if (config->nr_queues == 0 || config->nr_queues > VMM_DEVICE_QUEUES_MAX)
 		return vmm__fail(-EINVAL, "%s: %u queues; 1 .. %u can be", name, config->nr_queues,
 				 VMM_DEVICE_QUEUES_MAX);
-	if (config->queue_size > VMM_QUEUE_SIZE_MAX || (config->queue_size & (config->queue_size - 1)))
+	if (config->queue_size > VMM_QUEUE_SIZE_MAX ||
+	    (config->queue_size & (config->queue_size - 1)))
 		return vmm__fail(-EINVAL, "%s: queue size %u is no power of two up to %u", name,
 				 config->queue_size, VMM_QUEUE_SIZE_MAX);
 	if (config->config_bytes > VMM_DEVICE_CONFIG_MAX)
 		return vmm__fail(-EINVAL, "%s: %u bytes of config space; at most %u can be", name,
 				 config->config_bytes, VMM_DEVICE_CONFIG_MAX);
 	if (vmm__virtio_reserved_feature(&config->features))
-		return vmm__fail(-EINVAL, "%s: feature bits 24 .. 49 are the library's to offer", name);
+		return vmm__fail(-EINVAL, "%s: feature bits 24 .. 49 are the library's to offer",
+				 name);
 	return 0;
 }
 
@@ -99,7 +101,8 @@ static int queue_create(struct vmm_device *dev, uint32_t index)
 		r = vmm__fail_errno("%s: no eventfd for queue %u", dev->name, index);
 		goto finish_queue;
 	}
-	r = vmm_loop_add_fd(dev->loop, dq->kick_fd, EPOLLIN, vmm__device_queue_ready, dq, &dq->kick);
+	r = vmm_loop_add_fd(dev->loop, dq->kick_fd, EPOLLIN, vmm__device_queue_ready, dq,
+			    &dq->kick);
 	if (r < 0)
 		goto close_fd;
 	return 0;
@@ -188,8 +191,8 @@ static void device_free(struct vmm_device *dev)
 	free(dev);
 }
 
-int vmm__device_create(const struct device_host *host, const struct vmm_device_config *caller_config,
-		       struct vmm_device **ret_dev)
+int vmm__device_create(const struct device_host *host,
+		       const struct vmm_device_config *caller_config, struct vmm_device **ret_dev)
 {
 	struct vmm_device_config config;
 	struct vmm_device_ops ops;

@@ -46,7 +46,7 @@ static void doorbells_catch(struct doorbells *d, uint64_t wanted)
 	}
 }
 
-/* The queues that are live now. Whoever changes that next comes here too, and waits for the lock. */
+/* The queues that are live now. Whoever changes that next comes here too, after us. */
 static uint64_t live_queues(struct vmm_device *dev)
 {
 	const struct virtio *v = &dev->virtio;

@@ -130,7 +130,8 @@ static uint64_t mmio_read(void *state, uint64_t offset, uint32_t width)
 	uint32_t value;
 
 	if (offset >= VIRTIO_MMIO_CONFIG)
-		return vmm__device_read_config(mmio->dev, (uint32_t)offset - VIRTIO_MMIO_CONFIG, width);
+		return vmm__device_read_config(mmio->dev, (uint32_t)offset - VIRTIO_MMIO_CONFIG,
+					       width);
 	if (width != 4)
 		return 0;
 

@@ -108,6 +108,8 @@ static void pci_written(void *state, uint32_t offset, uint32_t width)
 	vmm__pci_intx_mute(&p->function, flags & PCI_MSIX_FLAGS_ENABLE);
 }
 
+#define WINDOW_DATA	((uint32_t)offsetof(struct virtio_pci_cfg_cap, pci_cfg_data))
+
 /*
  * 4.1.4.9: a window into the BARs for systems that cannot map them: an access
  * to its data is an access to the place that the capability names.
@@ -116,7 +118,7 @@ static bool window_target(const struct virtio_pci *p, uint32_t offset, uint32_t 
 			  uint32_t *ret_bar, uint32_t *ret_offset, uint32_t *ret_length)
 {
 	uint32_t cap = p->window_capability;
-	uint32_t data = cap + (uint32_t)offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
+	uint32_t data = cap + WINDOW_DATA;
 
 	if (offset >= data + 4 || offset + width <= data)
 		return false;
@@ -136,9 +138,8 @@ static void pci_before_read(void *state, uint32_t offset, uint32_t width)
 
 	if (!window_target(p, offset, width, &bar, &at, &length))
 		return;
-	vmm__pci_poke(&p->function,
-		      p->window_capability + (uint32_t)offsetof(struct virtio_pci_cfg_cap, pci_cfg_data),
-		      length, (uint32_t)vmm__pci_bar_read(&p->function, bar, at, length));
+	vmm__pci_poke(&p->function, p->window_capability + WINDOW_DATA, length,
+		      (uint32_t)vmm__pci_bar_read(&p->function, bar, at, length));
 }
 
 static void pci_after_write(void *state, uint32_t offset, uint32_t width)
@@ -148,9 +149,8 @@ static void pci_after_write(void *state, uint32_t offset, uint32_t width)
 
 	if (window_target(p, offset, width, &bar, &at, &length))
 		vmm__pci_bar_write(&p->function, bar, at, length,
-				   vmm__pci_peek(&p->function, p->window_capability +
-						 (uint32_t)offsetof(struct virtio_pci_cfg_cap,
-								    pci_cfg_data), length));
+				   vmm__pci_peek(&p->function, p->window_capability + WINDOW_DATA,
+						 length));
 	if (offset < PCI_COMMAND + 2 && offset + width > PCI_COMMAND)
 		vmm__device_dma_changed(p->dev);
 }

@@ -33,7 +33,7 @@ struct transport_ops {
 	void (*unplug)(struct vmm_device *dev);
 	/* The device is being reset: no cause of an interrupt is left, no vector assigned. */
 	void (*reset)(struct vmm_device *dev);
-	/* The machine was reset: also forget what a driver's reset leaves (BARs, masks). Optional. */
+	/* The machine was reset: forget what a driver's reset leaves (BARs, masks). Optional. */
 	void (*machine_reset)(struct vmm_device *dev);
 	/* The device went live, or was reset: see vmm__doorbells_sync(). Not on the loop. */
 	void (*sync_doorbells)(struct vmm_device *dev);

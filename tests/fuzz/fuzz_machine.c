@@ -84,7 +84,8 @@ void fuzz_other(struct fuzz_step *step)
 		fake_device_give_back(&devices[step->where & 1]);
 		break;
 	case 14:
-		vmm_device_set_config(devices[step->where & 1].dev, step->value & 15, "xyz", 3, true);
+		vmm_device_set_config(devices[step->where & 1].dev, step->value & 15, "xyz", 3,
+				      true);
 		break;
 	default:
 		fake_run();

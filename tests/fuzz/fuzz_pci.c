@@ -24,7 +24,8 @@ static void port_access(const struct fuzz_step *step)
 
 	vmm__bus_write(&fake.ports, 0xcf8, 4, 0x80000000u | step->where);
 	if (step->value & 1)
-		vmm__bus_write(&fake.ports, 0xcfc + (step->value >> 1 & 3), step->width, step->value >> 3);
+		vmm__bus_write(&fake.ports, 0xcfc + (step->value >> 1 & 3), step->width,
+			       step->value >> 3);
 	else
 		vmm__bus_read(&fake.ports, 0xcf8 + (step->value >> 1 & 7), step->width, &value);
 }
@@ -68,10 +69,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			fake_write(bar_base(slot, 0) + (step.where & 0x3f), step.width, step.value);
 			break;
 		case 4:
-			fake_write(bar_base(slot, 0) + (step.where & 0x1fff), step.width, step.value);
+			fake_write(bar_base(slot, 0) + (step.where & 0x1fff), step.width,
+				   step.value);
 			break;
 		case 5:
-			fake_write(bar_base(slot, 4) + (step.where & 0xfff), step.width, step.value);
+			fake_write(bar_base(slot, 4) + (step.where & 0xfff), step.width,
+				   step.value);
 			break;
 		case 6: case 7:
 			fake_write(config + (step.where & 0xff), step.width, step.value);

@@ -155,7 +155,8 @@ void fake_setup(bool with_pci)
 	ck_assert_int_eq(vmm__bus_init(&fake.ports, "port", 65536), 0);
 	ck_assert_int_eq(vmm_loop_create(NULL, &fake.loop), 0);
 	if (with_pci)
-		ck_assert_int_eq(vmm__pci_create(&fake.mmio, &fake.ports, &fake.irqs, &fake.pci), 0);
+		ck_assert_int_eq(vmm__pci_create(&fake.mmio, &fake.ports, &fake.irqs, &fake.pci),
+				 0);
 	fake.host = (struct device_host){
 		.mem = &fake.mem, .irqs = &fake.irqs, .mmio = &fake.mmio, .ports = &fake.ports,
 		.pci = fake.pci, .loop = fake.loop, .vm_fd = -1, .nr_mmio = &fake.nr_mmio,

@@ -363,7 +363,7 @@ START_TEST(no_queue_register_moves_a_live_queue)
 	for (uint32_t queue = 0; queue < NR + 1; queue++) {
 		set(VIRTIO_MMIO_QUEUE_SEL, queue);
 		set(VIRTIO_MMIO_QUEUE_NUM, 4);
-		for (uint32_t at = VIRTIO_MMIO_QUEUE_DESC_LOW; at <= VIRTIO_MMIO_QUEUE_USED_HIGH; at += 4)
+		for (uint32_t at = VIRTIO_MMIO_QUEUE_DESC_LOW; at < VIRTIO_MMIO_SHM_SEL; at += 4)
 			set(at, 0xdead0000);
 		set(VIRTIO_MMIO_QUEUE_READY, 0);
 		ck_assert_uint_eq(reg(VIRTIO_MMIO_QUEUE_READY), queue < 2);
@@ -655,7 +655,7 @@ static void no_queues(struct vmm_device_config *c) { c->nr_queues = 0; }
 static void many_queues(struct vmm_device_config *c) { c->nr_queues = VMM_DEVICE_QUEUES_MAX + 1; }
 static void odd_size(struct vmm_device_config *c) { c->queue_size = 3; }
 static void large_size(struct vmm_device_config *c) { c->queue_size = 2 * VMM_QUEUE_SIZE_MAX; }
-static void large_config(struct vmm_device_config *c) { c->config_bytes = VMM_DEVICE_CONFIG_MAX + 1; }
+static void large_config(struct vmm_device_config *c) { c->config_bytes = 257; }
 static void our_features(struct vmm_device_config *c) { vmm_features_add(&c->features, 34); }
 static void odd_transport(struct vmm_device_config *c) { c->transport = 3; }
 static void no_pci(struct vmm_device_config *c) { c->transport = VMM_TRANSPORT_PCI; }
@@ -663,12 +663,12 @@ static void long_name(struct vmm_device_config *c)
 {
 	c->name = "0123456789012345678901234567890123456789012345678901234567890123";
 }
-static void no_kick(struct vmm_device_config *c) { spoiled_ops.kick = NULL; c->ops = &spoiled_ops; }
-static void no_reset(struct vmm_device_config *c) { spoiled_ops.reset = NULL; c->ops = &spoiled_ops; }
-static void no_id(struct vmm_device_config *c) { spoiled_ops.virtio_id = 0; c->ops = &spoiled_ops; }
-static void large_id(struct vmm_device_config *c) { spoiled_ops.virtio_id = 64; c->ops = &spoiled_ops; }
-static void no_name(struct vmm_device_config *c) { spoiled_ops.name = NULL; c->ops = &spoiled_ops; }
-static void no_ops_size(struct vmm_device_config *c) { spoiled_ops.size = 0; c->ops = &spoiled_ops; }
+static void no_kick(struct vmm_device_config *c) { spoiled_ops.kick = NULL; }
+static void no_reset(struct vmm_device_config *c) { spoiled_ops.reset = NULL; }
+static void no_id(struct vmm_device_config *c) { spoiled_ops.virtio_id = 0; }
+static void large_id(struct vmm_device_config *c) { spoiled_ops.virtio_id = 64; }
+static void no_name(struct vmm_device_config *c) { spoiled_ops.name = NULL; }
+static void no_ops_size(struct vmm_device_config *c) { spoiled_ops.size = 0; }
 static void no_pin(struct vmm_device_config *c) { fake.refuse_gsis = true; }
 static void no_window(struct vmm_device_config *c) { fake.nr_mmio = UINT32_MAX; }
 
@@ -698,6 +698,7 @@ START_TEST(a_config_that_cannot_be_is_refused_and_leaves_nothing)
 
 	config.state = &other;
 	spoiled_ops = fake_device_ops;
+	config.ops = &spoiled_ops;
 	spoils[_i].spoil(&config);
 	ck_assert_msg(vmm__device_create(&fake.host, &config, &other.dev) == spoils[_i].result,
 		      "%s: %s", spoils[_i].name, vmm_last_error());

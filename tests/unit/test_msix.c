@@ -9,7 +9,7 @@
 #include "bus/msix_priv.h"
 #include "fake_machine.h"
 
-enum { NR = 40, MESSAGE = 0xfee01000, FIRST_GSI = 24 };
+enum { BAR = MSIX_BAR_LENGTH, NR = 40, MESSAGE = 0xfee01000, FIRST_GSI = 24 };
 
 static struct msix msix;
 static int fds_before;
@@ -195,7 +195,7 @@ START_TEST(every_offset_and_width_of_the_bar_is_answered)
 	message(0, 0x1234);
 	message(NR - 1, 0x4321);
 	for (uint32_t offset = 0; offset < MSIX_BAR_LENGTH; offset++) {
-		for (uint32_t width = 1; width <= 8 && offset + width <= MSIX_BAR_LENGTH; width *= 2) {
+		for (uint32_t width = 1; width <= 8 && offset + width <= BAR; width *= 2) {
 			uint64_t value = vmm__msix_range.read(&msix, offset, width);
 
 			if (width < 4 || offset % width || offset >= NR * 16)
@@ -208,7 +208,7 @@ START_TEST(every_offset_and_width_of_the_bar_is_answered)
 	ck_assert_uint_eq(vmm__msix_range.read(&msix, entry(0, 8), 8), 0x100001234);
 
 	for (uint32_t offset = 0; offset < MSIX_BAR_LENGTH; offset++) {
-		for (uint32_t width = 1; width <= 8 && offset + width <= MSIX_BAR_LENGTH; width *= 2)
+		for (uint32_t width = 1; width <= 8 && offset + width <= BAR; width *= 2)
 			vmm__msix_range.write(&msix, offset, width, UINT64_MAX);
 	}
 	/* Bits that are not there stay 0. */

@@ -435,7 +435,8 @@ START_TEST(a_bar_that_does_not_fit_is_refused)
 	struct fake_function large = { 0 };
 
 	ck_assert_int_eq(vmm__pci_add(fake.pci, &large.f, &identity, &function_ops, &large), 0);
-	ck_assert_int_eq(vmm__pci_add_bar(&large.f, 0, 1ull << 31, true, &range_ops, &large), -ENOSPC);
+	ck_assert_int_eq(vmm__pci_add_bar(&large.f, 0, 1ull << 31, true, &range_ops, &large),
+			 -ENOSPC);
 	ck_assert_int_eq(vmm__pci_add_bar(&large.f, 0, layout->pci_size, true, &range_ops, &large),
 			 -ENOSPC);
 	ck_assert_int_eq(vmm__pci_add_bar(&large.f, 0, 1 << 20, true, &range_ops, &large), 0);

@@ -255,7 +255,8 @@ START_TEST(writes_count_only_as_wide_as_the_field)
 			bool counts = false;
 
 			for (size_t i = 0; i < sizeof(writable) / sizeof(writable[0]); i++)
-				counts |= writable[i].offset == offset && writable[i].width == width;
+				counts |= writable[i].offset == offset &&
+					  writable[i].width == width;
 			if (!counts)
 				set(offset, width, 0x0101010101010101);
 		}
@@ -363,7 +364,8 @@ START_TEST(no_register_moves_a_live_queue)
 		set(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 0);
 		set(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
 		ck_assert_uint_eq(reg(VIRTIO_PCI_COMMON_Q_ENABLE, 2), queue < 2);
-		ck_assert_uint_eq(reg(VIRTIO_PCI_COMMON_Q_DESCLO, 4), queue < 2 ? RING_DESC(queue) : 0);
+		ck_assert_uint_eq(reg(VIRTIO_PCI_COMMON_Q_DESCLO, 4),
+				  queue < 2 ? RING_DESC(queue) : 0);
 	}
 	offer(1, 15);
 	ring(1);

@@ -93,7 +93,8 @@ static uint32_t load32(uint32_t at)
 	return le32toh(v);
 }
 
-static void desc_at(uint32_t table, int i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next)
+static void desc_at(uint32_t table, int i, uint64_t addr, uint32_t len, uint16_t flags,
+		    uint16_t next)
 {
 	struct vring_desc d = { htole64(addr), htole32(len), htole16(flags), htole16(next) };
 
@@ -161,10 +162,12 @@ START_TEST(one_buffer_of_either_kind_is_one_segment)
 	driver_offer(3);
 	offer_one(4);
 	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
-	ck_assert(chain.nr_out == 1 && chain.nr_in == 0 && chain.out_len == 100 && chain.in_len == 0);
+	ck_assert(chain.nr_out == 1 && chain.nr_in == 0);
+	ck_assert(chain.out_len == 100 && chain.in_len == 0);
 	ck_assert_uint_eq(chain.head, 3);
 	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
-	ck_assert(chain.nr_out == 0 && chain.nr_in == 1 && chain.out_len == 0 && chain.in_len == 64);
+	ck_assert(chain.nr_out == 0 && chain.nr_in == 1);
+	ck_assert(chain.out_len == 0 && chain.in_len == 64);
 	ck_assert_uint_eq(chain.iov[0].iov_len, 64);
 	ck_assert_ptr_eq(chain.iov[0].iov_base, ram + DATA + 64 * 4);
 }
@@ -415,7 +418,8 @@ static const struct {
 	{ "write to read-only",		ROM,		16, VRING_DESC_F_WRITE, 0, 0 },
 	{ "empty indirect table",	DATA,		0, VRING_DESC_F_INDIRECT, 0, 0 },
 	{ "ragged indirect table",	DATA,		17, VRING_DESC_F_INDIRECT, 0, 0 },
-	{ "indirect with next",		TABLE,		16, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 1, 0 },
+	{ "indirect with next",		TABLE,		16,
+	  VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 1, 0 },
 	{ "huge indirect table",	DATA,		1u << 30, VRING_DESC_F_INDIRECT, 0, 0 },
 	{ "a table of 2^16",		DESC,		1u << 20, VRING_DESC_F_INDIRECT, 0, 0 },
 	{ "table outside memory",	NEXT_END,	16, VRING_DESC_F_INDIRECT, 0, 0 },
@@ -433,8 +437,8 @@ START_TEST(a_lying_driver_stops_its_queue)
 
 	_i %= nr_lies;
 	/* In the same region, for what looks there first. */
-	driver_desc(5, addr >= ROM && addr < ROM_END ? ROM : addr >= NEXT && addr < NEXT_END ? NEXT :
-		    DATA, 16, 0, 0);
+	driver_desc(5, addr >= ROM && addr < ROM_END ? ROM :
+		       addr >= NEXT && addr < NEXT_END ? NEXT : DATA, 16, 0, 0);
 	if (busy)
 		driver_offer(5);
 	driver_desc(0, lies[_i].addr, lies[_i].len, lies[_i].flags, lies[_i].next);

@@ -48,7 +48,7 @@ START_TEST(the_librarys_own_offer_is_this)
 {
 	struct vmm_features offer = { { 0 } };
 
-	/* RING_INDIRECT_DESC 28, RING_EVENT_IDX 29, VERSION_1 32: numbers, not names, on purpose. */
+	/* RING_INDIRECT_DESC 28, RING_EVENT_IDX 29, VERSION_1 32: numbers, on purpose. */
 	vmm__virtio_offer(&offer);
 	ck_assert_uint_eq(offer.word[0], 0x30000000);
 	ck_assert_uint_eq(offer.word[1], 0x00000001);
@@ -139,7 +139,8 @@ END_TEST
 /* Every state that can be reached. */
 static const uint8_t states[] = {
 	0, ACK, DRV, ACK | DRV, ACK | DRV | FOK, ACK | DRV | FOK | DOK,
-	BAD, ACK | BAD, DRV | BAD, ACK | DRV | BAD, ACK | DRV | FOK | BAD, ACK | DRV | FOK | DOK | BAD,
+	BAD, ACK | BAD, DRV | BAD, ACK | DRV | BAD, ACK | DRV | FOK | BAD,
+	ACK | DRV | FOK | DOK | BAD,
 	FAIL, ACK | FAIL, DRV | FAIL, ACK | DRV | FAIL, ACK | DRV | FOK | FAIL,
 	ACK | DRV | FOK | DOK | FAIL, ACK | DRV | FOK | DOK | FAIL | BAD,
 };
@@ -281,7 +282,8 @@ START_TEST(sizes_that_cannot_be_keep_the_queue_from_being_enabled)
 {
 	static const struct { uint32_t size; bool good; } sizes[] = {
 		{ 1, true }, { 2, true }, { 256, true }, { 0, false }, { 3, false }, { 255, false },
-		{ 257, false }, { 512, false }, { 65536, false }, { 65537, false }, { UINT32_MAX, false },
+		{ 257, false }, { 512, false }, { 65536, false }, { 65537, false },
+		{ UINT32_MAX, false },
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -362,7 +364,7 @@ START_TEST(config_reads_of_any_place_and_width_stay_inside)
 			uint64_t expected = 0;
 
 			for (uint32_t i = 0; i < width; i++)
-				expected |= (uint64_t)(offset + i < 12 ? offset + i + 1 : 0) << (8 * i);
+				expected |= (offset + i < 12 ? offset + i + 1ull : 0) << (8 * i);
 			ck_assert_uint_eq(vmm__virtio_read_config(&v, offset, width), expected);
 		}
 	}

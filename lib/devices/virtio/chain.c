@@ -32,7 +32,7 @@ static bool desc_read(const struct vmm_queue *q, const struct desc_table *table,
 	return true;
 }
 
-/* The host bytes of a range in one region. Buffers mostly lie in the same region as the last one. */
+/* The host bytes of a range in one region. Buffers mostly lie where the last one did. */
 static inline unsigned char *queue_host(struct vmm_queue *q, vmm_gpa_t gpa, uint64_t len,
 					unsigned access)
 {
@@ -120,7 +120,7 @@ const char *vmm__chain_walk(struct vmm_queue *q, const struct vring_desc *host, 
 		if (desc_flags(d.rest) & VRING_DESC_F_INDIRECT) {
 			if (indirect)
 				return "an indirect table inside another";
-			/* 2.7.5.3.2: the write flag of the descriptor that names a table is ignored. */
+			/* 2.7.5.3.2: the write flag of what names a table is ignored. */
 			why = table_enter(q, &table, &d);
 			indirect = true;
 			next = 0;
@@ -186,5 +186,6 @@ size_t vmm_chain_write(const struct vmm_chain *chain, size_t offset, const void 
 		void *buf;
 	} bytes = { .from = src };
 
-	return segments_copy(chain->iov + chain->nr_out, chain->nr_in, offset, bytes.buf, len, true);
+	return segments_copy(chain->iov + chain->nr_out, chain->nr_in, offset, bytes.buf, len,
+			     true);
 }

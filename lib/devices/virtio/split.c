@@ -36,13 +36,13 @@ static void *ring_part(const struct vmm_queue *q, const char *what, vmm_gpa_t gp
 	void *host = vmm__mem_ptr(q->mem, gpa, len, access);
 
 	if (!host) {
-		vmm__fail(-EFAULT, "queue %u: the %s at 0x%llx is not in guest memory", q->index, what,
-			  (unsigned long long)gpa);
+		vmm__fail(-EFAULT, "queue %u: the %s at 0x%llx is not in guest memory", q->index,
+			  what, (unsigned long long)gpa);
 		return NULL;
 	}
 	if (gpa % align != 0 || (uintptr_t)host % align != 0) {
-		vmm__fail(-EFAULT, "queue %u: the %s at 0x%llx is not aligned to %u", q->index, what,
-			  (unsigned long long)gpa, align);
+		vmm__fail(-EFAULT, "queue %u: the %s at 0x%llx is not aligned to %u", q->index,
+			  what, (unsigned long long)gpa, align);
 		return NULL;
 	}
 	return host;

@@ -30,12 +30,12 @@ enum virtio_address {
 
 struct virtio {
 	struct vmm_features offered;
-	struct vmm_features driver;	/* what the driver wrote; agreed on once FEATURES_OK is set */
+	struct vmm_features driver;	/* what the driver wrote; agreed on with FEATURES_OK */
 	uint32_t offered_select;
 	uint32_t driver_select;
 	uint32_t queue_select;
 	uint8_t status;
-	bool live;			/* from DRIVER_OK to the reset: nothing of the queues changes */
+	bool live;			/* from DRIVER_OK to the reset: queues do not change */
 	bool touched;			/* there is something to reset in the device too */
 	bool overreach;			/* the driver wrote features past what we know */
 
@@ -75,7 +75,8 @@ void vmm__virtio_write_driver_word(struct virtio *v, uint32_t word);
 /* The selected queue, or NULL. */
 const struct virtio_queue *vmm__virtio_queue(const struct virtio *v);
 void vmm__virtio_set_size(struct virtio *v, uint32_t size);
-void vmm__virtio_set_address(struct virtio *v, enum virtio_address which, bool high, uint32_t value);
+void vmm__virtio_set_address(struct virtio *v, enum virtio_address which, bool high,
+			     uint32_t value);
 void vmm__virtio_set_enabled(struct virtio *v, bool enabled);
 
 /* Bytes outside the space read as zero and are not written. */
