@@ -175,6 +175,20 @@ START_TEST(an_update_is_announced)
 }
 END_TEST
 
+START_TEST(a_time_before_year_0_is_year_0)
+{
+	set(11, 0x86);
+	set(0x32, 0);
+	set(9, 0);
+	set(8, 0);
+	set(7, 0);
+	set(11, 0x06);
+	ck_assert_uint_eq(get(9), 0);
+	ck_assert_uint_eq(get(0x32), 0);
+	ck_assert_uint_le(get(8), 12);
+}
+END_TEST
+
 START_TEST(a_wide_access_is_several_of_a_byte)
 {
 	uint64_t value;
@@ -225,6 +239,7 @@ int main(void)
 	tcase_add_test(tcase, a_reset_keeps_the_time_and_the_memory);
 	tcase_add_test(tcase, registers_that_only_read_cannot_be_written);
 	tcase_add_test(tcase, an_update_is_announced);
+	tcase_add_test(tcase, a_time_before_year_0_is_year_0);
 	tcase_add_test(tcase, a_wide_access_is_several_of_a_byte);
 	tcase_add_test(tcase, every_register_takes_every_value);
 	tcase_add_test(tcase, ports_that_are_taken_are_an_error);

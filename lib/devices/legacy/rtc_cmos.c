@@ -82,11 +82,14 @@ static void time_to_regs(struct rtc_cmos *rtc, int64_t seconds)
 {
 	time_t t = (time_t)seconds;
 	struct tm tm;
+	int year;
 	uint8_t pm = 0;
 
 	if (!gmtime_r(&t, &tm))
 		return;
 
+	/* Nonsense that was set can lie before year 0. */
+	year = tm.tm_year + 1900 > 0 ? tm.tm_year + 1900 : 0;
 	if (!(rtc->regs[REG_B] & B_24_HOURS)) {
 		pm = tm.tm_hour >= 12 ? HOUR_PM : 0;
 		tm.tm_hour = (tm.tm_hour + 11) % 12 + 1;
@@ -97,8 +100,8 @@ static void time_to_regs(struct rtc_cmos *rtc, int64_t seconds)
 	rtc->regs[REG_WEEKDAY] = encode(rtc, tm.tm_wday + 1);
 	rtc->regs[REG_DAY] = encode(rtc, tm.tm_mday);
 	rtc->regs[REG_MONTH] = encode(rtc, tm.tm_mon + 1);
-	rtc->regs[REG_YEAR] = encode(rtc, tm.tm_year % 100);
-	rtc->regs[RTC_CENTURY] = encode(rtc, tm.tm_year / 100 + 19);
+	rtc->regs[REG_YEAR] = encode(rtc, year % 100);
+	rtc->regs[RTC_CENTURY] = encode(rtc, year / 100);
 }
 
 /* What the registers say. Nonsense in them makes some time or other. */
