@@ -51,8 +51,6 @@ int vmm__boot_read(const struct boot_source *source, uint64_t offset, void *dst,
 
 uint64_t vmm__x86_low_ram(const struct vmm_mem *mem)
 {
-	if (mem->nr_regions == 0 || mem->regions[0].gpa != 0)
-		return 0;
 	return mem->regions[0].size;
 }
 
@@ -152,7 +150,7 @@ static int load_initrd(const struct vmm_mem *mem, const struct boot_source *sour
 {
 	int r;
 
-	if (source->initrd_fd < 0 || source->initrd_size == 0)
+	if (source->initrd_size == 0)
 		return 0;
 
 	r = place_initrd(mem, kernel, source->initrd_size, &extras->initrd);

@@ -5,13 +5,12 @@
  * Two forms of the same: Linux's boot_params (Documentation/arch/x86/boot.rst and
  * zero-page.rst) and Xen's hvm_start_info (xen/include/public/arch-x86/hvm/start_info.h).
  */
-#include <errno.h>
+#include <assert.h>
 #include <string.h>
 
 #include "arch/arch_priv.h"
 #include "arch/x86_64/layout_priv.h"
 #include "boot/x86_priv.h"
-#include "core/error_priv.h"
 #include "core/memory_priv.h"
 
 /* ---- the memory map ---- */
@@ -75,15 +74,13 @@ static int write_gdt(const struct vmm_mem *mem)
 }
 
 /* The first 4 GiB one to one, in pages of 2 MiB: a root, four entries, four tables of 512. */
-static int write_page_tables(const struct vmm_mem *mem)
+static void write_page_tables(const struct vmm_mem *mem)
 {
 	enum { PRESENT = 1, WRITABLE = 2, LARGE = 1 << 7, TABLE_BYTES = 4096, NR_TABLES = 6 };
 	uint64_t *root = vmm__mem_ptr(mem, X86_PAGE_TABLES, NR_TABLES * TABLE_BYTES, VMM_MEM_WRITE);
 	uint64_t *gigabytes, *entries;
 
-	if (!root)
-		return vmm__fail(-EFAULT, "no guest memory for page tables");
-
+	assert(root);			/* there is more than 1 MiB of RAM */
 	gigabytes = root + 512;
 	entries = gigabytes + 512;
 	root[0] = (X86_PAGE_TABLES + TABLE_BYTES) | WRITABLE | PRESENT;
@@ -91,8 +88,6 @@ static int write_page_tables(const struct vmm_mem *mem)
 		gigabytes[i] = (X86_PAGE_TABLES + (2 + i) * TABLE_BYTES) | WRITABLE | PRESENT;
 	for (uint64_t i = 0; i < 4ull * 512; i++)
 		entries[i] = i << 21 | LARGE | WRITABLE | PRESENT;
-
-	return 0;
 }
 
 /* ---- Xen's hvm_start_info, version 1 ---- */
@@ -192,16 +187,16 @@ int vmm__x86_start(const struct vmm_mem *mem, const struct boot_kernel *kernel,
 	struct memory_map map;
 	int r = write_gdt(mem);
 
-	map_make(&map, mem);
-	if (r == 0 && kernel->kind == X86_BOOT_PVH) {
-		*ret_argument = X86_START_INFO;
-		return write_start_info(mem, extras, &map);
-	}
-	if (r == 0)
-		r = write_page_tables(mem);
 	if (r < 0)
 		return r;
 
+	map_make(&map, mem);
+	if (kernel->kind == X86_BOOT_PVH) {
+		*ret_argument = X86_START_INFO;
+		return write_start_info(mem, extras, &map);
+	}
+
+	write_page_tables(mem);
 	*ret_argument = X86_BOOT_PARAMS;
 	return write_boot_params(mem, kernel, extras, &map);
 }

@@ -115,6 +115,18 @@ START_TEST(linux_is_told_what_there_is)
 }
 END_TEST
 
+/* Protocol 2.12's header ends before the last field of today's. */
+START_TEST(an_older_header_ends_where_it_says)
+{
+	header->version = 0x20c;
+	header->jump = 0x66eb;
+	header->kernel_info_offset = 0xcccccccc;
+	ck_assert_int_eq(load(), 0);
+	ck_assert_uint_eq(params()->hdr.handover_offset, 0x190);
+	ck_assert_uint_eq(params()->hdr.kernel_info_offset, 0);
+}
+END_TEST
+
 START_TEST(the_tables_it_starts_on_are_what_the_protocol_wants)
 {
 	uint64_t root, gigabytes;
@@ -297,6 +309,7 @@ int main(void)
 	tcase_add_test(tcase, no_setup_sectors_means_four);
 	tcase_add_test(tcase, a_relocatable_kernel_moves_to_a_small_guest);
 	tcase_add_test(tcase, linux_is_told_what_there_is);
+	tcase_add_test(tcase, an_older_header_ends_where_it_says);
 	tcase_add_test(tcase, the_tables_it_starts_on_are_what_the_protocol_wants);
 	tcase_add_test(tcase, an_initrd_stays_below_the_kernels_limit);
 	tcase_add_test(tcase, the_kernel_says_how_long_a_command_line_may_be);

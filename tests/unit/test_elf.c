@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* test_elf.c - ELF kernels, honest and otherwise, and what a PVH kernel is told. */
 #include <elf.h>
+#include <fcntl.h>
+#include <stdio.h>
 
 #include "boot_fixture.h"
 
 enum {
 	TEXT = 0x1000, TEXT_SIZE = 0x800, TEXT_GPA = 0x1000000,
 	DATA = 0x2000, DATA_SIZE = 0x400, DATA_GPA = 0x1400000,
-	NOTES = 0x400, PVH_ENTRY = TEXT_GPA + 0x100, ELF_ENTRY = TEXT_GPA + 0x200,
+	NOTES = 0x400, NOTES_GPA = 0x1800000, PVH_ENTRY = TEXT_GPA + 0x100, ELF_ENTRY = TEXT_GPA + 0x200,
 };
 
 static Elf64_Ehdr *const header = (Elf64_Ehdr *)(void *)kernel;
@@ -53,7 +55,7 @@ static void setup(void)
 		.p_type = PT_LOAD, .p_offset = DATA, .p_paddr = DATA_GPA,
 		.p_filesz = DATA_SIZE, .p_memsz = 0x10000,
 	};
-	segments[2] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = NOTES };
+	segments[2] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = NOTES, .p_paddr = NOTES_GPA };
 	note_add("GNU", 3, "build id", 8);
 	note_add("Xen", 5, "other", 5);
 	note_add("Xen", 18, &pvh, sizeof(pvh));
@@ -70,6 +72,8 @@ START_TEST(segments_go_to_their_physical_addresses)
 	ck_assert_mem_eq(guest(TEXT_GPA), kernel + TEXT, TEXT_SIZE);
 	ck_assert_mem_eq(guest(DATA_GPA), kernel + DATA, DATA_SIZE);
 	ck_assert_uint_eq(*guest(DATA_GPA + DATA_SIZE), 0);
+	/* … and what is not to be loaded, nowhere. */
+	ck_assert_uint_eq(guest_get(NOTES_GPA, 8), 0);
 }
 END_TEST
 
@@ -99,6 +103,16 @@ START_TEST(a_pvh_entry_may_be_4_bytes)
 	note_add("Xen", 18, &pvh, sizeof(pvh));
 	ck_assert_int_eq(load(), 0);
 	ck_assert_uint_eq(entry.entry, PVH_ENTRY + 4);
+}
+END_TEST
+
+START_TEST(the_last_note_need_not_be_padded)
+{
+	notes_size = 0;
+	note_add("Xen", 5, "other", 5);
+	segments[2].p_filesz = 12 + 4 + 5;
+	ck_assert_int_eq(load(), 0);
+	ck_assert_uint_eq(entry.kind, X86_BOOT_LINUX64);
 }
 END_TEST
 
@@ -278,7 +292,7 @@ static const struct {
 	void (*tell)(void);
 	int error;
 	const char *words;
-} lies[] = {
+} *lies_at, lies[] = {
 	{ "wrong magic", wrong_magic, -ENOEXEC, "neither a bzImage nor an ELF" },
 	{ "32-bit", class_32, -ENOEXEC, "not a 64-bit" },
 	{ "big endian", big_endian, -ENOEXEC, "not for x86-64" },
@@ -315,13 +329,52 @@ static const struct {
 	{ "PVH note of 7 bytes", pvh_odd_size, -ENOEXEC, "7 bytes, not 4 or 8" },
 };
 
+static void ck_lie(uint32_t protocol, const char *words)
+{
+	config.protocol = protocol;
+	ck_assert_msg(load() == lies_at->error, "%s: %s", lies_at->name, vmm_last_error());
+	ck_assert_msg(strstr(vmm_last_error(), words), "%s: %s", lies_at->name, vmm_last_error());
+	ck_assert_uint_eq(entry.kind, 0);
+}
+
+/* By whichever way the file is read. */
 START_TEST(a_lying_kernel_is_refused)
 {
-	lies[_i].tell();
-	ck_assert_msg(load() == lies[_i].error, "%s: %s", lies[_i].name, vmm_last_error());
-	ck_assert_msg(strstr(vmm_last_error(), lies[_i].words), "%s: %s", lies[_i].name,
-		      vmm_last_error());
-	ck_assert_uint_eq(entry.kind, 0);
+	lies_at = &lies[_i];
+	lies_at->tell();
+	ck_lie(VMM_BOOT_AUTO, lies_at->words);
+	if (lies_at->tell == wrong_magic)
+		ck_lie(VMM_BOOT_PVH, "not an ELF file");
+	else
+		ck_lie(VMM_BOOT_PVH, lies_at->words);
+}
+END_TEST
+
+START_TEST(a_flood_of_notes_is_refused)
+{
+	struct boot_source source;
+
+	segments[2].p_filesz = (1 << 20) + 1;
+	kernel_write();
+	ck_assert_int_eq(ftruncate(kernel_fd, 4 << 20), 0);
+	ck_assert_int_eq(vmm__boot_source_open(&source, &config), 0);
+	ck_assert_int_eq(vmm__boot_load(&mem, &source, &entry), -ENOEXEC);
+	ck_assert_ptr_nonnull(strstr(vmm_last_error(), "bytes of notes"));
+	vmm__boot_source_close(&source);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_is_an_io_error)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", kernel_fd);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	ck_assert_int_gt(fd, 0);
+	config.kernel_fd = fd;
+	ck_refused(-EIO, "cannot read the kernel's magic number");
+	close(fd);
 }
 END_TEST
 
@@ -377,6 +430,7 @@ int main(void)
 	tcase_add_test(tcase, segments_go_to_their_physical_addresses);
 	tcase_add_test(tcase, a_note_chooses_pvh_and_none_the_64_bit_entry);
 	tcase_add_test(tcase, a_pvh_entry_may_be_4_bytes);
+	tcase_add_test(tcase, the_last_note_need_not_be_padded);
 	tcase_add_test(tcase, a_pvh_kernel_is_told_what_there_is);
 	tcase_add_test(tcase, no_initrd_is_no_module);
 	tcase_add_test(tcase, ram_above_4_gib_is_in_the_map);
@@ -385,6 +439,8 @@ int main(void)
 	tcase_add_test(tcase, an_initrd_that_does_not_fit_is_told_what_would);
 	tcase_add_test(tcase, a_command_line_has_a_limit);
 	tcase_add_loop_test(tcase, a_lying_kernel_is_refused, 0, sizeof(lies) / sizeof(lies[0]));
+	tcase_add_test(tcase, a_flood_of_notes_is_refused);
+	tcase_add_test(tcase, a_file_that_cannot_be_read_is_an_io_error);
 	tcase_add_test(tcase, pvh_needs_a_note_when_asked_for);
 	tcase_add_test(tcase, a_truncated_kernel_is_refused);
 	tcase_add_test(tcase, a_file_that_shrinks_is_an_io_error);
