@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_legacy.c - the machine's own devices: keyboard controller, clock, power controls.
+ * fuzz_legacy.c - the machine's own devices: keyboard controller, clock, power controls, panic port.
  *
  * Four bytes of input are one access: which port, how, and the value.
  */
@@ -15,14 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void note_request(void *data, enum arch_request request)
 {
-	assert(request == ARCH_POWEROFF || request == ARCH_RESET);
+	assert(request == ARCH_POWEROFF || request == ARCH_RESET || request == ARCH_PANIC);
 	++*(unsigned *)data;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint16_t ports[] = {
-		0x60, 0x64, 0x70, 0x71, 0x600, 0x601, 0x602, 0x603, 0x604, 0x605, 0x606, 0x607,
+		0x60, 0x64, 0x70, 0x71, 0x600, 0x601, 0x602, 0x603, 0x604, 0x605, 0x606, 0x607, 0x505,
 	};
 	unsigned requests = 0;
 	struct irqs irqs = { 0 };

@@ -270,6 +270,17 @@ START_TEST(smbios_shows_the_uuid_and_the_name)
 }
 END_TEST
 
+START_TEST(smbios_has_no_empty_string)
+{
+	static const char *const none[] = { NULL, "" };
+
+	desc.name = none[_i];
+	ck_assert_int_eq(vmm__arch_write_tables(&mem, &desc), 0);
+	ck_assert_uint_eq(smbios_find(1)[25], 0);
+	ck_assert_ptr_nonnull(smbios_find(127));
+}
+END_TEST
+
 START_TEST(smbios_shows_processors_and_memory)
 {
 	const unsigned char *s;
@@ -323,6 +334,7 @@ int main(void)
 	tcase_add_test(tcase, the_reset_vector_resets);
 	tcase_add_test(tcase, an_impossible_topology_is_refused);
 	tcase_add_test(tcase, smbios_shows_the_uuid_and_the_name);
+	tcase_add_loop_test(tcase, smbios_has_no_empty_string, 0, 2);
 	tcase_add_test(tcase, smbios_shows_processors_and_memory);
 	tcase_add_test(tcase, smbios_that_does_not_fit_is_an_error);
 	suite_add_tcase(suite, tcase);

@@ -44,7 +44,7 @@ static const uint32_t amd[][6] = {
 	{ 0x40000000, 0, 0x40000001, 0x4b4d564b, 0x564b4d56, 0x4d },
 	{ 0x40000001, 0, 0x01007efb, 0, 0, 0 },
 	{ 0x80000000, 0, 0x80000026, 0x68747541, 0x444d4163, 0x69746e65 },
-	{ 0x80000001, 0, 0x00a00f11, 0, 0xffffffff, 0x2fd3fbff },
+	{ 0x80000001, 0, 0x00a00f11, 0, 0xffbffffd, 0x2fd3fbff },
 	{ 0x80000008, 0, 0x3030, 0, 0x50ff, 0 },
 	{ 0x8000000a, 0, 1, 8, 0, 0x119b9cff },
 	{ 0x8000001d, 0, 0x0001c121, 0x01c0003f, 0x3f, 0 },
@@ -235,6 +235,21 @@ START_TEST(amd_topology_is_right_for_each_vcpu)
 }
 END_TEST
 
+START_TEST(a_lone_amd_processor_has_no_siblings)
+{
+	LOAD(amd);
+	build();
+	ck_assert_uint_eq(leaf(0x80000001, 0)->ecx & 1u << 1, 0);
+	CK_LEAF(0x8000001e, 0, 0, 0, 0, 0);
+	LOAD(amd);
+	table->entries[5].eax = 0x8000000a;
+	table->nent = 9;
+	build();
+	ck_assert_uint_eq(leaf(0x80000000, 0)->eax, 0x8000000a);
+	ck_assert_uint_eq(leaf(0x80000001, 0)->ecx & 1u << 22, 0);
+}
+END_TEST
+
 START_TEST(threads_are_told_also_where_the_host_has_none)
 {
 	LOAD(amd);
@@ -279,6 +294,13 @@ START_TEST(a_full_table_is_an_error)
 	for (; table->nent < CPUID_ENTRIES_MAX; table->nent++)
 		table->entries[table->nent].function = 0x90000000;
 	ck_assert_int_eq(vmm__cpuid_build(table, &cpu, &host), -ENOSPC);
+
+	LOAD(amd);
+	table->entries[11].function = 0x8000001b;
+	cpu = (struct arch_cpu){ .nr = 2, .threads_per_core = 2, .irqchip = true };
+	for (; table->nent < CPUID_ENTRIES_MAX; table->nent++)
+		table->entries[table->nent].function = 0x90000000;
+	ck_assert_int_eq(vmm__cpuid_build(table, &cpu, &host), -ENOSPC);
 }
 END_TEST
 
@@ -309,6 +331,7 @@ int main(void)
 	tcase_add_test(tcase, a_lone_processor_shares_nothing);
 	tcase_add_test(tcase, intel_topology_is_right_for_each_vcpu);
 	tcase_add_test(tcase, amd_topology_is_right_for_each_vcpu);
+	tcase_add_test(tcase, a_lone_amd_processor_has_no_siblings);
 	tcase_add_test(tcase, threads_are_told_also_where_the_host_has_none);
 	tcase_add_test(tcase, the_processors_differ_only_in_their_ids);
 	tcase_add_test(tcase, a_full_table_is_an_error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_machine.c - keyboard controller and power controls, as a guest's drivers use them. */
+/* test_machine.c - keyboard controller, power controls and panic port, as a guest's drivers use them. */
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
@@ -9,7 +9,8 @@
 #include "bus/bus_priv.h"
 #include "fake_irqs.h"
 
-enum { DATA = 0x60, COMMAND = 0x64, SLEEP = 0x600, STATUS = 0x601, RESET = 0x602, EVENTS = 0x604 };
+enum { DATA = 0x60, COMMAND = 0x64, SLEEP = 0x600, STATUS = 0x601, RESET = 0x602, EVENTS = 0x604,
+       PANIC = 0x505 };
 enum { KEYBOARD_GSI = 1, EVENTS_GSI = 9 };
 
 static struct bus ports, mmio;
@@ -247,6 +248,18 @@ START_TEST(a_reset_takes_the_button_back)
 }
 END_TEST
 
+START_TEST(a_panic_is_reported_by_its_bit)
+{
+	ck_assert_uint_eq(in(PANIC), 1);
+	for (unsigned value = 0; value < 256; value++) {
+		requests = 0;
+		out(PANIC, value);
+		ck_assert_int_eq(requests, value & 1);
+	}
+	ck_assert_int_eq(last_request, ARCH_PANIC);
+}
+END_TEST
+
 START_TEST(a_wide_access_reaches_each_register)
 {
 	uint64_t value;
@@ -296,7 +309,7 @@ END_TEST
 /* Each port that is taken already, in turn. */
 START_TEST(a_failure_leaves_nothing_behind)
 {
-	static const uint16_t taken[] = { DATA, COMMAND, 0x71, RESET };
+	static const uint16_t taken[] = { DATA, COMMAND, 0x71, RESET, PANIC };
 	struct arch_machine *second = NULL;
 	struct bus other;
 	struct arch_machine_host other_host = host;
@@ -333,9 +346,10 @@ int main(void)
 	tcase_add_test(tcase, the_sleep_status_reads_as_nothing);
 	tcase_add_test(tcase, the_button_raises_its_line_until_the_event_is_taken);
 	tcase_add_test(tcase, a_reset_takes_the_button_back);
+	tcase_add_test(tcase, a_panic_is_reported_by_its_bit);
 	tcase_add_test(tcase, a_wide_access_reaches_each_register);
 	tcase_add_test(tcase, several_vcpus_may_use_it_at_once);
-	tcase_add_loop_test(tcase, a_failure_leaves_nothing_behind, 0, 4);
+	tcase_add_loop_test(tcase, a_failure_leaves_nothing_behind, 0, 5);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
