@@ -33,7 +33,8 @@ static int file_open(const char *what, const char *path, int given_fd, uint64_t 
 		goto close_fd;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		r = vmm__fail(-EINVAL, "the %s %s is not a plain file", what, path ? path : "given");
+		r = vmm__fail(-EINVAL,
+			      "the %s %s is not a plain file", what, path ? path : "given");
 		goto close_fd;
 	}
 

@@ -62,8 +62,10 @@ static int sizes_check(const struct boot_source *source, struct bzimage *image)
 
 	image->offset = (uint64_t)(sectors + 1) * SECTOR;
 	image->size = (uint64_t)h->syssize * 16;
-	if (image->offset > source->kernel_size || image->size > source->kernel_size - image->offset + 15)
-		return vmm__fail(-ENOEXEC, "the kernel is truncated: %llu bytes at %llu, the file has %llu",
+	if (image->offset > source->kernel_size ||
+	    image->size > source->kernel_size - image->offset + 15)
+		return vmm__fail(-ENOEXEC,
+				 "the kernel is truncated: %llu bytes at %llu, the file has %llu",
 				 (unsigned long long)image->size, (unsigned long long)image->offset,
 				 (unsigned long long)source->kernel_size);
 	/* The size is rounded up to 16; the file need not be. */
@@ -73,10 +75,13 @@ static int sizes_check(const struct boot_source *source, struct bzimage *image)
 		return vmm__fail(-ENOEXEC, "the kernel has %llu bytes, its 64-bit entry is at 512",
 				 (unsigned long long)image->size);
 	if (h->payload_offset > image->size || h->payload_length > image->size - h->payload_offset)
-		return vmm__fail(-ENOEXEC, "the payload, 0x%x bytes at 0x%x, is not in the kernel's 0x%llx",
-				 h->payload_length, h->payload_offset, (unsigned long long)image->size);
+		return vmm__fail(-ENOEXEC,
+				 "the payload, 0x%x bytes at 0x%x, is not in the kernel's 0x%llx",
+				 h->payload_length, h->payload_offset,
+				 (unsigned long long)image->size);
 	if (h->init_size < image->size)
-		return vmm__fail(-ENOEXEC, "the kernel has 0x%llx bytes but asks for 0x%x of memory",
+		return vmm__fail(-ENOEXEC,
+				 "the kernel has 0x%llx bytes but asks for 0x%x of memory",
 				 (unsigned long long)image->size, h->init_size);
 	if (h->cmdline_size == 0 || h->initrd_addr_max == 0)
 		return vmm__fail(-ENOEXEC, "the kernel allows no command line or no initrd");
@@ -97,7 +102,8 @@ static int place(const struct vmm_mem *mem, const struct setup_header *h, vmm_gp
 	if (r == 0 || !h->relocatable_kernel)
 		return r;
 	if (align == 0 || (align & (align - 1)) != 0)
-		return vmm__fail(-ENOEXEC, "kernel_alignment 0x%x is no power of two", h->kernel_alignment);
+		return vmm__fail(-ENOEXEC,
+				 "kernel_alignment 0x%x is no power of two", h->kernel_alignment);
 
 	*ret_gpa = (X86_HIGH_START + align - 1) & ~(align - 1);
 	return vmm__x86_room(mem, *ret_gpa, h->init_size);

@@ -40,19 +40,23 @@ static int header_check(const Elf64_Ehdr *h)
 	if (memcmp(h->e_ident, ELFMAG, SELFMAG) != 0)
 		return vmm__fail(-ENOEXEC, "the kernel is not an ELF file");
 	if (h->e_ident[EI_CLASS] != ELFCLASS64)
-		return vmm__fail(-ENOEXEC, "the kernel is an ELF file of class %u, not a 64-bit one",
+		return vmm__fail(-ENOEXEC,
+				 "the kernel is an ELF file of class %u, not a 64-bit one",
 				 h->e_ident[EI_CLASS]);
 	if (h->e_ident[EI_DATA] != ELFDATA2LSB || h->e_machine != EM_X86_64)
-		return vmm__fail(-ENOEXEC, "the kernel is an ELF file for machine %u, not for x86-64 (%u)",
+		return vmm__fail(-ENOEXEC,
+				 "the kernel is an ELF file for machine %u, not for x86-64 (%u)",
 				 h->e_machine, EM_X86_64);
 	if (h->e_type != ET_EXEC && h->e_type != ET_DYN)
-		return vmm__fail(-ENOEXEC, "the kernel is an ELF file of type %u, not an executable",
+		return vmm__fail(-ENOEXEC,
+				 "the kernel is an ELF file of type %u, not an executable",
 				 h->e_type);
 	if (h->e_phentsize != sizeof(Elf64_Phdr))
 		return vmm__fail(-ENOEXEC, "program headers of %u bytes, not %zu", h->e_phentsize,
 				 sizeof(Elf64_Phdr));
 	if (h->e_phnum == 0 || h->e_phnum > SEGMENTS_MAX)
-		return vmm__fail(-ENOEXEC, "%u program headers, not 1 to %u", h->e_phnum, SEGMENTS_MAX);
+		return vmm__fail(-ENOEXEC,
+				 "%u program headers, not 1 to %u", h->e_phnum, SEGMENTS_MAX);
 
 	return 0;
 }
@@ -81,10 +85,13 @@ static int segment_check(const struct vmm_mem *mem, const struct boot_source *so
 			 const Elf64_Phdr *p, unsigned i)
 {
 	if (p->p_filesz > p->p_memsz)
-		return vmm__fail(-ENOEXEC, "segment %u has 0x%llx bytes in the file, 0x%llx in memory",
+		return vmm__fail(-ENOEXEC,
+				 "segment %u has 0x%llx bytes in the file, 0x%llx in memory",
 				 i, ull(p->p_filesz), ull(p->p_memsz));
 	if (p->p_offset > source->kernel_size || p->p_filesz > source->kernel_size - p->p_offset)
-		return vmm__fail(-ENOEXEC, "the kernel is truncated: segment %u is 0x%llx bytes at 0x%llx, the file has 0x%llx",
+		return vmm__fail(-ENOEXEC,
+				 "the kernel is truncated: segment %u is 0x%llx bytes at 0x%llx, "
+				 "the file has 0x%llx",
 				 i, ull(p->p_filesz), ull(p->p_offset), ull(source->kernel_size));
 	if (p->p_memsz > UINT64_MAX - p->p_paddr)
 		return vmm__fail(-ENOEXEC, "segment %u, 0x%llx bytes at 0x%llx, wraps", i,
@@ -146,9 +153,8 @@ static int segments_load(const struct vmm_mem *mem, const struct boot_source *so
 	for (unsigned i = 0; i < elf->header.e_phnum; i++) {
 		const Elf64_Phdr *p = &elf->segments[i];
 
-		if (!is_loaded(p))
-			continue;
-		if (vmm__mem_read_file(mem, p->p_paddr, p->p_filesz, source->kernel_fd, p->p_offset) < 0)
+		if (is_loaded(p) && vmm__mem_read_file(mem, p->p_paddr, p->p_filesz,
+						       source->kernel_fd, p->p_offset) < 0)
 			return -EIO;
 	}
 
@@ -169,10 +175,12 @@ static int notes_find(const unsigned char *notes, size_t length, size_t align, u
 		memcpy(&note, notes + at, sizeof(note));
 		name = at + sizeof(note);
 		if (note.n_namesz > length - name)
-			return vmm__fail(-ENOEXEC, "a note's name of %u bytes passes the end", note.n_namesz);
+			return vmm__fail(-ENOEXEC,
+					 "a note's name of %u bytes passes the end", note.n_namesz);
 		desc = (name + note.n_namesz + align - 1) & ~(align - 1);
 		if (desc > length || note.n_descsz > length - desc)
-			return vmm__fail(-ENOEXEC, "a note of %u bytes passes the end", note.n_descsz);
+			return vmm__fail(-ENOEXEC,
+					 "a note of %u bytes passes the end", note.n_descsz);
 
 		if (note.n_type == NOTE_PHYS32_ENTRY && note.n_namesz == 4 &&
 		    memcmp(notes + name, "Xen", 4) == 0) {
@@ -201,7 +209,8 @@ static int segment_find_pvh(const struct boot_source *source, const Elf64_Phdr *
 	int r;
 
 	if (p->p_filesz > NOTES_MAX)
-		return vmm__fail(-ENOEXEC, "0x%llx bytes of notes, more than 0x%x", ull(p->p_filesz),
+		return vmm__fail(-ENOEXEC,
+				 "0x%llx bytes of notes, more than 0x%x", ull(p->p_filesz),
 				 NOTES_MAX);
 
 	notes = malloc(p->p_filesz ? p->p_filesz : 1);

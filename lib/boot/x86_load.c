@@ -26,7 +26,9 @@ int vmm__boot_read(const struct boot_source *source, uint64_t offset, void *dst,
 	unsigned char *to = dst;
 
 	if (offset > source->kernel_size || len > source->kernel_size - offset)
-		return vmm__fail(-ENOEXEC, "the kernel is truncated: %s is %zu bytes at 0x%llx, the file has %llu",
+		return vmm__fail(-ENOEXEC,
+				 "the kernel is truncated: %s is %zu bytes at 0x%llx, the file has "
+				 "%llu",
 				 what, len, (unsigned long long)offset,
 				 (unsigned long long)source->kernel_size);
 
@@ -59,10 +61,14 @@ int vmm__x86_room(const struct vmm_mem *mem, vmm_gpa_t gpa, uint64_t size)
 	uint64_t ram = vmm__x86_low_ram(mem);
 
 	if (gpa < X86_HIGH_START)
-		return vmm__fail(-ENOSPC, "the kernel wants 0x%llx, below 1 MiB, where its start information lies",
+		return vmm__fail(-ENOSPC,
+				 "the kernel wants 0x%llx, below 1 MiB, where its start "
+				 "information lies",
 				 (unsigned long long)gpa);
 	if (gpa > ram || size > ram - gpa)
-		return vmm__fail(-ENOSPC, "the kernel needs %llu MiB at %llu MiB, the guest has %llu MiB of RAM%s",
+		return vmm__fail(-ENOSPC,
+				 "the kernel needs %llu MiB at %llu MiB, the guest has %llu MiB of "
+				 "RAM%s",
 				 MIB(size), (unsigned long long)gpa >> 20, MIB(ram),
 				 mem->nr_regions > 1 ? " there" : "");
 
@@ -95,7 +101,9 @@ static int choose(const struct boot_source *source, uint32_t *ret_protocol)
 			return r;
 	}
 	if (header != 0x53726448)		/* "HdrS" */
-		return vmm__fail(-ENOEXEC, "the kernel is neither a bzImage nor an ELF file: it starts with %02x %02x %02x %02x%s",
+		return vmm__fail(-ENOEXEC,
+				 "the kernel is neither a bzImage nor an ELF file: it starts with "
+				 "%02x %02x %02x %02x%s",
 				 elf[0], elf[1], elf[2], elf[3],
 				 elf[0] == 0x1f && elf[1] == 0x8b ? ", which is gzip" : "");
 
@@ -135,13 +143,16 @@ static int place_initrd(const struct vmm_mem *mem, const struct boot_kernel *ker
 		start = (end - size) & ~(PAGE - 1);
 		if (start < kernel->end && kernel->start < end && size <= kernel->start)
 			start = (kernel->start - size) & ~(PAGE - 1);
-		if (start >= X86_HIGH_START && (start >= kernel->end || start + size <= kernel->start)) {
+		if (start >= X86_HIGH_START &&
+		    (start >= kernel->end || start + size <= kernel->start)) {
 			*ret_gpa = start;
 			return 0;
 		}
 	}
 
-	return vmm__fail(-ENOSPC, "the initrd needs %llu MiB beside the kernel's %llu, the guest has %llu MiB of RAM below 3 GiB",
+	return vmm__fail(-ENOSPC,
+			 "the initrd needs %llu MiB beside the kernel's %llu, the guest has %llu "
+			 "MiB of RAM below 3 GiB",
 			 MIB(size), MIB(kernel->end - kernel->start), MIB(ram));
 }
 
@@ -184,7 +195,8 @@ int vmm__boot_load(const struct vmm_mem *mem, const struct boot_source *source,
 	int r;
 
 	if (vmm__x86_low_ram(mem) <= X86_HIGH_START)
-		return vmm__fail(-ENOSPC, "a kernel needs more than 1 MiB of RAM, the guest has %llu KiB",
+		return vmm__fail(-ENOSPC,
+				 "a kernel needs more than 1 MiB of RAM, the guest has %llu KiB",
 				 (unsigned long long)vmm__x86_low_ram(mem) / 1024);
 
 	r = load_kernel(mem, source, &kernel);

@@ -37,7 +37,7 @@ static void map_add(struct memory_map *map, uint64_t start, uint64_t end, uint32
 /* RAM, less what a PC has between 639 KiB and 1 MiB; and PCI configuration space. */
 static void map_make(struct memory_map *map, const struct vmm_mem *mem)
 {
-	const struct arch_layout *layout = vmm__arch_layout();
+	const uint64_t ecam = vmm__arch_layout()->ecam_base;
 	bool ecam_done = false;
 
 	map->nr = 0;
@@ -48,14 +48,14 @@ static void map_make(struct memory_map *map, const struct vmm_mem *mem)
 		const struct mem_region *r = &mem->regions[i];
 		uint64_t start = r->gpa < X86_HIGH_START ? X86_HIGH_START : r->gpa;
 
-		if (start > layout->ecam_base && !ecam_done) {
-			map_add(map, layout->ecam_base, layout->ecam_base + X86_ECAM_SIZE, MAP_RESERVED);
+		if (start > ecam && !ecam_done) {
+			map_add(map, ecam, ecam + X86_ECAM_SIZE, MAP_RESERVED);
 			ecam_done = true;
 		}
 		map_add(map, start, r->gpa + r->size, MAP_RAM);
 	}
 	if (!ecam_done)
-		map_add(map, layout->ecam_base, layout->ecam_base + X86_ECAM_SIZE, MAP_RESERVED);
+		map_add(map, ecam, ecam + X86_ECAM_SIZE, MAP_RESERVED);
 }
 
 /* ---- descriptors and pages ---- */

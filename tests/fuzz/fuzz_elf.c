@@ -21,7 +21,8 @@ static void make_honest(void)
 		  .p_filesz = 0x400, .p_memsz = 0x400 },
 		{ .p_type = PT_LOAD, .p_offset = 0x800, .p_paddr = 0x200000,
 		  .p_filesz = 0x800, .p_memsz = 0x2000 },
-		{ .p_type = PT_NOTE, .p_offset = 0x200, .p_filesz = sizeof(note), .p_memsz = sizeof(note) },
+		{ .p_type = PT_NOTE, .p_offset = 0x200,
+		  .p_filesz = sizeof(note), .p_memsz = sizeof(note) },
 	};
 
 	memcpy(honest, &header, sizeof(header));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_legacy.c - the machine's own devices: keyboard controller, clock, power controls, panic port.
+ * fuzz_legacy.c - the machine's own devices: keyboard controller, clock, power, panic port.
  *
  * Four bytes of input are one access: which port, how, and the value.
  */
@@ -22,7 +22,8 @@ static void note_request(void *data, enum arch_request request)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint16_t ports[] = {
-		0x60, 0x64, 0x70, 0x71, 0x600, 0x601, 0x602, 0x603, 0x604, 0x605, 0x606, 0x607, 0x505,
+		0x60, 0x64, 0x70, 0x71, 0x505,
+		0x600, 0x601, 0x602, 0x603, 0x604, 0x605, 0x606, 0x607,
 	};
 	unsigned requests = 0;
 	struct irqs irqs = { 0 };
@@ -33,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	struct arch_machine *machine;
 
-	if (vmm__bus_init(&port_bus, "port", 0x10000) < 0 || vmm__bus_init(&mmio_bus, "MMIO", 0) < 0 ||
+	if (vmm__bus_init(&port_bus, "port", 0x10000) < 0 ||
+	    vmm__bus_init(&mmio_bus, "MMIO", 0) < 0 ||
 	    vmm__arch_machine_create(&host, &machine) < 0)
 		abort();
 

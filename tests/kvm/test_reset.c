@@ -171,7 +171,8 @@ static void use(void)
 	s.sregs.gdt.base = 0x1000;
 	s.sregs.idt.base = 0x2000;
 	s.sregs.cs = (struct kvm_segment){
-		.limit = UINT32_MAX, .selector = 0x10, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1,
+		.limit = UINT32_MAX, .selector = 0x10, .type = 11,
+		.present = 1, .s = 1, .l = 1, .g = 1,
 	};
 	s.debug.db[0] = 0x1234;
 	s.debug.dr7 = 0x402;
@@ -361,10 +362,12 @@ END_TEST
 /* KVM's routes, set again as they are, still lead where they led. */
 START_TEST(pin_routes_are_those_that_kvm_makes)
 {
-	struct kvm_irq_routing *routing = calloc(1, sizeof(*routing) + 64 * sizeof(routing->entries[0]));
+	struct kvm_irq_routing *routing;
 	struct kvm_irq_level level = { .irq = 4, .level = 1 };
 	struct kvm_irqchip pic, ioapic;
 
+	routing = calloc(1, sizeof(*routing) + 64 * sizeof(routing->entries[0]));
+	ck_assert_ptr_nonnull(routing);
 	vcpu_new(0);
 	for (int round = 0; round < 2; round++) {
 		level.level = 1;

@@ -48,7 +48,8 @@ static void ck_refused(int error, const char *words)
 
 	memset(&untouched, 0x77, sizeof(untouched));
 	ck_assert_int_eq(vmm__boot_source_open(&source, &config), error);
-	ck_assert_msg(strstr(vmm_last_error(), words), "\"%s\" has no \"%s\"", vmm_last_error(), words);
+	ck_assert_msg(strstr(vmm_last_error(), words), "\"%s\" has no \"%s\"", vmm_last_error(),
+		      words);
 	ck_assert_mem_eq(&source, &untouched, sizeof(source));
 	ck_assert_uint_eq(nr_fds(), before);
 }

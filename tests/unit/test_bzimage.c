@@ -140,10 +140,11 @@ START_TEST(the_tables_it_starts_on_are_what_the_protocol_wants)
 	ck_assert_uint_eq(root & 0xfff, 3);
 	gigabytes = root & ~0xfffull;
 	for (uint64_t gpa = 0; gpa < 4 * GIB; gpa += 2 * MIB) {
-		uint64_t table = guest_get(gigabytes + (gpa >> 30) * 8, 8);
+		uint64_t table = guest_get(gigabytes + (gpa >> 30) * 8, 8), page;
 
 		ck_assert_uint_eq(table & 0xfff, 3);
-		ck_assert_uint_eq(guest_get((table & ~0xfffull) + (gpa >> 21) % 512 * 8, 8), gpa | 0x83);
+		page = guest_get((table & ~0xfffull) + (gpa >> 21) % 512 * 8, 8);
+		ck_assert_uint_eq(page, gpa | 0x83);
 	}
 	ck_assert_uint_eq(guest_get(X86_PAGE_TABLES + 8, 8), 0);
 }
@@ -213,9 +214,10 @@ static void low_address(void) { header->pref_address = 0x10000; fixed(); }
 static void high_address(void) { header->pref_address = 4 * GIB; fixed(); }
 static void endless_address(void) { header->pref_address = UINT64_MAX; fixed(); }
 static void past_ram(void) { header->pref_address = 56 * MIB + 1; fixed(); }
-static void odd_alignment(void) { header->pref_address = 60 * MIB; header->kernel_alignment = 0x300000; }
-static void no_alignment(void) { header->pref_address = 60 * MIB; header->kernel_alignment = 0; }
-static void far_alignment(void) { header->pref_address = 60 * MIB; header->kernel_alignment = 1u << 31; }
+static void aligned(uint32_t to) { header->pref_address = 60 * MIB; header->kernel_alignment = to; }
+static void odd_alignment(void) { aligned(0x300000); }
+static void no_alignment(void) { aligned(0); }
+static void far_alignment(void) { aligned(1u << 31); }
 
 static const struct {
 	const char *name;

@@ -133,7 +133,7 @@ START_TEST(what_the_machine_leaves_out_is_hidden)
 	build();
 	ck_assert_uint_eq(leaf(1, 0)->ecx & (1u << 3 | 1u << 6), 0);		/* MONITOR, SMX */
 	ck_assert_uint_eq(leaf(7, 0)->ebx & 1u << 2, 0);			/* SGX */
-	ck_assert_uint_eq(leaf(7, 0)->ecx & (1u << 5 | 1u << 30), 0);		/* WAITPKG, SGX_LC */
+	ck_assert_uint_eq(leaf(7, 0)->ecx & (1u << 5 | 1u << 30), 0);	/* WAITPKG, SGX_LC */
 	CK_LEAF(7, 1, 0x55, 0x66, 0x77, 0x88);
 	CK_LEAF(0x5, 0, 0, 0, 0, 0);
 	CK_LEAF(0x12, 0, 0, 0, 0, 0);

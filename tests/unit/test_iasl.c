@@ -96,7 +96,8 @@ static size_t file_read(const char *name, uint8_t *bytes, size_t max)
 static void round_trip(const uint8_t *table, size_t length)
 {
 	static uint8_t back[X86_ACPI_SIZE];
-	char *disassemble[] = { (char[]){ "iasl" }, (char[]){ "-d" }, (char[]){ "table.dat" }, NULL };
+	char *disassemble[] = { (char[]){ "iasl" }, (char[]){ "-d" }, (char[]){ "table.dat" },
+				NULL };
 	char *compile[] = { (char[]){ "iasl" }, (char[]){ "-we" }, (char[]){ "-oa" },
 			    (char[]){ "-p" }, (char[]){ "back" }, (char[]){ "table.dsl" }, NULL };
 	bool ok;
@@ -121,7 +122,10 @@ static const struct machine_desc machines[] = {
 			{ X86_MMIO_BASE + 0x2000, 0x1000, 15 },
 		},
 	},
-	{ .nr_vcpus = 12, .threads_per_core = 2, .nr_sockets = 3, .has_pci = true, .name = "packages" },
+	{
+		.nr_vcpus = 12, .threads_per_core = 2, .nr_sockets = 3, .has_pci = true,
+		.name = "packages",
+	},
 };
 
 START_TEST(every_table_survives_disassembly_and_compilation)

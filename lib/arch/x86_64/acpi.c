@@ -129,6 +129,7 @@ static int write_dsdt(struct acpi_area *area, const struct machine_desc *desc, v
 static int write_fadt(struct acpi_area *area, const struct machine_desc *desc, vmm_gpa_t dsdt)
 {
 	uint8_t *table = table_space(area, FADT);
+	uint16_t boot = BOOT_NO_VGA | BOOT_NO_ASPM;
 
 	if (!table)
 		return no_room("FADT");
@@ -136,7 +137,9 @@ static int write_fadt(struct acpi_area *area, const struct machine_desc *desc, v
 	put(table + 40, dsdt, 4);
 	table[45] = 4;				/* an enterprise server */
 	table[108] = RTC_CENTURY;
-	put(table + 109, (desc->has_serial ? BOOT_LEGACY_DEVICES : 0) | BOOT_NO_VGA | BOOT_NO_ASPM, 2);
+	if (desc->has_serial)
+		boot |= BOOT_LEGACY_DEVICES;
+	put(table + 109, boot, 2);
 	put(table + 112, FADT_WBINVD | FADT_C1 | FADT_NO_POWER_BUTTON | FADT_NO_SLEEP_BUTTON |
 			 FADT_RESET_REGISTER | FADT_HARDWARE_REDUCED, 4);
 	port_register(table + 116, X86_PORT_POWER + POWER_RESET);

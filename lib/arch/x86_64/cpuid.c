@@ -62,7 +62,8 @@ static void drop(struct kvm_cpuid2 *table, uint32_t leaf)
 static int add(struct kvm_cpuid2 *table, const struct kvm_cpuid_entry2 *entry)
 {
 	if (table->nent >= CPUID_ENTRIES_MAX)
-		return vmm__fail(-ENOSPC, "KVM's CPUID table has over %u entries", CPUID_ENTRIES_MAX);
+		return vmm__fail(-ENOSPC,
+				 "KVM's CPUID table has over %u entries", CPUID_ENTRIES_MAX);
 
 	table->entries[table->nent++] = *entry;
 	return 0;

@@ -85,7 +85,8 @@ int vmm__arch_ram_layout(uint64_t ram_bytes, struct mem_region *regions, size_t 
 	size_t n = ram_bytes > low ? 2 : 1;
 
 	if (ram_bytes == 0 || ram_bytes > most)
-		return vmm__fail(-EINVAL, "ram_bytes 0x%llx: a guest here has between one page and %llu GiB",
+		return vmm__fail(-EINVAL,
+				 "ram_bytes 0x%llx: a guest here has between one page and %llu GiB",
 				 (unsigned long long)ram_bytes, (unsigned long long)(most / GIB));
 	if (n > max)
 		return vmm__fail(-EINVAL, "RAM takes %zu regions of %zu", n, max);

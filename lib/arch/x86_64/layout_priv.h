@@ -46,7 +46,7 @@
 #define X86_ACPI_SIZE		0x00010000ull
 #define X86_SMBIOS		0x000f0000ull
 #define X86_SMBIOS_SIZE		0x0000fff0ull
-#define X86_RESET_VECTOR	0x000ffff0ull	/* where a PC's firmware starts, and is started again */
+#define X86_RESET_VECTOR	0x000ffff0ull	/* where a PC's firmware starts, also again */
 #define X86_HIGH_START		0x00100000ull
 
 /* Interrupts. GSI n is pin n of the IOAPIC, and for n < 16 ISA interrupt n. */

@@ -23,7 +23,8 @@ struct arch_machine {
 	struct pvpanic *pvpanic;
 };
 
-int vmm__arch_machine_create(const struct arch_machine_host *host, struct arch_machine **ret_machine)
+int vmm__arch_machine_create(const struct arch_machine_host *host,
+			     struct arch_machine **ret_machine)
 {
 	struct arch_machine *machine = calloc(1, sizeof(*machine));
 	int r;

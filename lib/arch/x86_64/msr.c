@@ -55,7 +55,7 @@ static const struct msr_run resets[] = {
 	{ 0x00000250, 1, 0 },			/* fixed MTRRs */
 	{ 0x00000258, 2, 0 },
 	{ 0x00000268, 8, 0 },
-	{ 0x000002ff, 1, 1u << 11 | 6 },	/* MTRR_DEF_TYPE: on, write-back, as firmware would */
+	{ 0x000002ff, 1, 1u << 11 | 6 },	/* MTRR_DEF_TYPE: on, write-back: as firmware */
 	{ 0x00000277, 1, 0x0007040600070406 },	/* PAT (Intel SDM volume 3, 12.12.4) */
 	{ 0x0000038d, 1, 0 },			/* FIXED_CTR_CTRL */
 	{ 0x00000570, 1, 0 },			/* RTIT_CTL */

@@ -90,7 +90,8 @@ int vmm__arch_write_regs(int vcpu_fd, const struct vmm_regs *regs)
 	struct kvm_sregs s;
 
 	if (regs->arch != VMM_ARCH_X86_64)
-		return vmm__fail(-EINVAL, "registers of architecture %u, not of x86-64", regs->arch);
+		return vmm__fail(-EINVAL,
+				 "registers of architecture %u, not of x86-64", regs->arch);
 	if (x->gdt_limit > UINT16_MAX || x->idt_limit > UINT16_MAX)
 		return vmm__fail(-EINVAL, "descriptor table limits 0x%x, 0x%x: at most 0xffff",
 				 x->gdt_limit, x->idt_limit);

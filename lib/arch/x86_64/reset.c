@@ -134,7 +134,7 @@ static void apic_set(struct kvm_lapic_state *apic, size_t offset, uint32_t value
  */
 static int apic_reset(int vcpu_fd, const struct arch_cpu *cpu)
 {
-	static const uint16_t local_vectors[] = { 0x320, 0x330, 0x340, 0x350, 0x360, 0x370, 0x2f0 };
+	static const uint16_t vectors[] = { 0x320, 0x330, 0x340, 0x350, 0x360, 0x370, 0x2f0 };
 	struct kvm_lapic_state old, apic = { .regs = { 0 } };
 	int id = vmm__arch_vcpu_id(cpu);
 	size_t last_vector;
@@ -149,8 +149,8 @@ static int apic_reset(int vcpu_fd, const struct arch_cpu *cpu)
 	apic_set(&apic, 0x20, (uint32_t)id << 24);
 	apic_set(&apic, 0xe0, 0xffffffff);			/* destination format: flat */
 	apic_set(&apic, 0xf0, 0xff);				/* spurious vector, disabled */
-	for (size_t i = 0; i < sizeof(local_vectors) / sizeof(local_vectors[0]) && i <= last_vector; i++)
-		apic_set(&apic, local_vectors[i], 1u << 16);	/* masked */
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]) && i <= last_vector; i++)
+		apic_set(&apic, vectors[i], 1u << 16);		/* masked */
 	/* The PIC's output is wired to the boot processor: open, for systems that use no APIC. */
 	if (cpu->id == 0)
 		apic_set(&apic, 0x350, 7u << 8);

@@ -34,7 +34,8 @@ int vmm__x86_topology(uint32_t nr, uint32_t threads_per_core, uint32_t nr_socket
 	t.core_shift = bits_for(t.threads);
 	t.package_shift = t.core_shift + bits_for(t.cores);
 	if (vmm__x86_apic_id(&t, nr - 1) > X86_APIC_ID_MAX)
-		return vmm__fail(-EINVAL, "%u packages of %u cores with %u threads need APIC ids over %u",
+		return vmm__fail(-EINVAL,
+				 "%u packages of %u cores with %u threads need APIC ids over %u",
 				 t.packages, t.cores, t.threads, X86_APIC_ID_MAX);
 
 	*ret_topology = t;

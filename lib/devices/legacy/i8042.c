@@ -156,7 +156,7 @@ static bool data_write(struct i8042 *k, uint8_t value)
 		k->output_port = value | OUTPUT_NO_RESET;
 		return !(value & OUTPUT_NO_RESET);
 	case 0xd2:
-	case 0xd3:				/* not marked as the mouse's: there is no port for one */
+	case 0xd3:				/* not marked as the mouse's: there is no port */
 		answer(k, value, 0);
 		return false;
 	default:				/* nobody there: "send again", and a timeout */
@@ -191,7 +191,8 @@ static uint64_t command_port_read(void *state, uint64_t offset, uint32_t width)
 	return value;
 }
 
-static void port_write(struct i8042 *k, bool (*write)(struct i8042 *k, uint8_t value), uint8_t value)
+static void port_write(struct i8042 *k, bool (*write)(struct i8042 *k, uint8_t value),
+		       uint8_t value)
 {
 	bool reset;
 
@@ -232,7 +233,8 @@ int vmm__i8042_create(const struct arch_machine_host *host, uint16_t base, uint3
 		      struct i8042 **ret_i8042)
 {
 	struct bus_range data = { .base = base, .length = 1, .ops = &data_ops };
-	struct bus_range command = { .base = base + COMMAND_OFFSET, .length = 1, .ops = &command_ops };
+	struct bus_range command = { .base = base + COMMAND_OFFSET, .length = 1,
+				     .ops = &command_ops };
 	struct i8042 *k = calloc(1, sizeof(*k));
 	int r;
 

@@ -11,7 +11,7 @@
 struct bus;
 struct rtc_cmos;
 
-/* Index port @base, data port @base + 1. The time is the host's, in UTC, until the guest sets it. */
+/* Index port @base, data port @base + 1. It shows the host's time, in UTC, until it is set. */
 int vmm__rtc_create(struct bus *ports, uint16_t base, struct rtc_cmos **ret_rtc);
 void vmm__rtc_destroy(struct rtc_cmos *rtc);
 
