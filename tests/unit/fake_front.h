@@ -82,13 +82,6 @@ static inline void front_plug(struct fake_front *f, struct vmm_chardev *chardev)
 	ck_assert_int_eq(vmm__console_attach(&f->port, &fake_front_ops, f, chardev, f->loop), 0);
 }
 
-static inline void front_destroy(struct fake_front *f)
-{
-	vmm__console_finish(&f->port);
-	ck_assert_int_eq(vmm_loop_destroy(f->loop), 0);
-	free(f);
-}
-
 /* Run the loop while it has something to do. Returns how many turns that took. */
 static inline int front_run(struct fake_front *f)
 {
@@ -97,6 +90,15 @@ static inline int front_run(struct fake_front *f)
 	while (turns < 10000 && vmm_loop_dispatch(f->loop) > 0)
 		turns++;
 	return turns;
+}
+
+static inline void front_destroy(struct fake_front *f)
+{
+	vmm__console_finish(&f->port);
+	/* A call that was left behind would be made now. */
+	front_run(f);
+	ck_assert_int_eq(vmm_loop_destroy(f->loop), 0);
+	free(f);
 }
 
 /* Run the loop for @ms at most, until it has had something to do. */

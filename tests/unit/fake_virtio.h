@@ -122,15 +122,6 @@ static inline void machine_make(void)
 	};
 }
 
-static inline void machine_unmake(void)
-{
-	vmm__device_destroy(machine.dev);
-	machine.dev = NULL;
-	if (vmm_loop_destroy(machine.loop) < 0)
-		abort();
-	free(machine.ram);
-}
-
 /* One turn of the loop. Returns whether it had something to do. */
 static inline bool machine_turn(void)
 {
@@ -144,6 +135,17 @@ static inline int machine_run(void)
 	while (turns < 100000 && machine_turn())
 		turns++;
 	return turns;
+}
+
+static inline void machine_unmake(void)
+{
+	vmm__device_destroy(machine.dev);
+	machine.dev = NULL;
+	/* A call that was left behind would be made now. */
+	machine_run();
+	if (vmm_loop_destroy(machine.loop) < 0)
+		abort();
+	free(machine.ram);
 }
 
 /* ---- the driver ---- */

@@ -198,7 +198,9 @@ START_TEST(either_side_may_go_first)
 	vmm_ring_close(r);
 
 	say("last");
+	ck_assert_uint_eq(vmm_ring_write(ring, "x", 1), 1);
 	vmm__console_finish(&front->port);
+	front_run(front);
 	ck_assert_uint_eq(vmm_ring_read(ring, &position, bytes, sizeof(bytes)), 4);
 
 	ck_assert_int_eq(vmm_console_open_ring(8, &c, &r), 0);

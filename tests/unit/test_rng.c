@@ -144,6 +144,16 @@ START_TEST(a_reset_between_two_turns_ends_the_work)
 }
 END_TEST
 
+START_TEST(a_device_that_goes_with_work_left_leaves_nothing)
+{
+	for (unsigned i = 0; i < ENTRIES; i++)
+		driver_buffer(0, i, DATA, 32 << 10, true);
+	driver_kick(0);
+	machine_turn();
+	/* teardown() destroys it now, under the sanitizers' eyes. */
+}
+END_TEST
+
 START_TEST(configs_are_checked_and_it_offers_nothing_of_its_own)
 {
 	struct vmm_rng_config config = VMM_RNG_CONFIG_INIT;
@@ -176,6 +186,7 @@ int main(void)
 	tcase_add_test(tcase, a_request_for_nothing_gets_nothing);
 	tcase_add_test(tcase, a_buffer_that_is_not_memory_breaks_the_device_until_its_reset);
 	tcase_add_test(tcase, a_reset_between_two_turns_ends_the_work);
+	tcase_add_test(tcase, a_device_that_goes_with_work_left_leaves_nothing);
 	tcase_add_test(tcase, configs_are_checked_and_it_offers_nothing_of_its_own);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
