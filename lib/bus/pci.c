@@ -316,6 +316,12 @@ free_pci:
 	return r;
 }
 
+void vmm__pci_on_reset(struct pci_bus *pci, void (*reset)(void *data), void *data)
+{
+	pci->reset = reset;
+	pci->reset_data = data;
+}
+
 void vmm__pci_destroy(struct pci_bus *pci)
 {
 	if (!pci)

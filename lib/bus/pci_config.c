@@ -192,6 +192,12 @@ static void port_write(void *state, uint64_t offset, uint32_t width, uint64_t va
 	struct pci_bus *pci = state;
 	uint64_t target;
 
+	/* 0xcf9 is the chipset's reset control: bit 2 resets. */
+	if (offset == 1 && width == 1) {
+		if ((value & 4) && pci->reset)
+			pci->reset(pci->reset_data);
+		return;
+	}
 	/* Only whole: a byte written to 0xcfb is how systems look for another mechanism. */
 	if (offset == 0 && width == 4)
 		__atomic_store_n(&pci->address, (uint32_t)value & 0x80fffffcu, __ATOMIC_RELAXED);

@@ -19,6 +19,9 @@ struct pci_bus {
 	struct pci_function bridge;
 	uint32_t address;		/* atomic: the register at port 0xcf8 */
 
+	void (*reset)(void *data);	/* the guest asked for it at port 0xcf9; may be NULL */
+	void *reset_data;
+
 	pthread_mutex_t wires;
 	uint32_t asserted[PCI_GSIS_MAX];	/* functions that hold each wire up */
 };

@@ -23,6 +23,12 @@ int vmm__pci_create(struct bus *mmio, struct bus *ports, struct irqs *irqs,
 		    struct pci_bus **ret_pci);
 void vmm__pci_destroy(struct pci_bus *pci);
 
+/*
+ * Port 0xcf9 lies among those of configuration space and resets the machine: call @reset, on the
+ * vCPU's thread. Before the guest runs.
+ */
+void vmm__pci_on_reset(struct pci_bus *pci, void (*reset)(void *data), void *data);
+
 /* ---- functions: one in each slot, on bus 0 ---- */
 
 #define PCI_SLOTS	32

@@ -31,8 +31,8 @@ static int check_topology(const struct vmm_config *c, const char *name)
 				 c->nr_vcpus, VMM_VCPUS_MAX);
 	if (c->nr_vcpus % c->threads_per_core != 0 ||
 	    c->nr_vcpus % (c->nr_sockets * (uint64_t)c->threads_per_core) != 0)
-		return vmm__fail(-EINVAL, "%s: %u vCPUs are not a whole number of cores with %u threads in %u sockets",
-				 name, c->nr_vcpus, c->threads_per_core, c->nr_sockets);
+		return vmm__fail(-EINVAL, "%s: %u vCPUs are not a whole number of cores with "
+				 "%u threads in %u sockets", name, c->nr_vcpus, c->threads_per_core, c->nr_sockets);
 	return 0;
 }
 
@@ -60,7 +60,8 @@ static int config_take(struct vmm_config *c, const struct vmm_config *config)
 	if (c->transport > VMM_TRANSPORT_MMIO)
 		return vmm__fail(-EINVAL, "%s: transport %u is none of VMM_TRANSPORT_", c->name,
 				 c->transport);
-	if (c->kick_signal != 0 && (c->kick_signal < (uint32_t)SIGRTMIN || c->kick_signal > (uint32_t)SIGRTMAX))
+	if (c->kick_signal != 0 &&
+	    (c->kick_signal < (uint32_t)SIGRTMIN || c->kick_signal > (uint32_t)SIGRTMAX))
 		return vmm__fail(-EINVAL, "%s: kick_signal is %u, %d to %d are possible", c->name,
 				 c->kick_signal, SIGRTMIN, SIGRTMAX);
 	if (c->max_events < 8 || c->max_events > 65536)
@@ -237,6 +238,11 @@ static void machine_request(void *data, enum arch_request request)
 	__atomic_store_n(&vm->request, exits[request], __ATOMIC_RELEASE);
 }
 
+static void pci_reset(void *data)
+{
+	machine_request(data, ARCH_RESET);
+}
+
 static void device_broken(void *data, const char *device, const char *why)
 {
 	struct vmm *vm = data;
@@ -261,6 +267,8 @@ static int make_machine(struct vmm *vm, const struct vmm_config *c)
 		r = vmm__arch_machine_create(&host, &vm->machine);
 		if (r == 0)
 			r = vmm__pci_create(&vm->mmio, &vm->ports, &vm->irqs, &vm->pci);
+		if (r == 0)
+			vmm__pci_on_reset(vm->pci, pci_reset, vm);
 	}
 	vm->host = (struct device_host){
 		.mem = &vm->mem, .irqs = &vm->irqs, .mmio = &vm->mmio, .ports = &vm->ports,

@@ -261,6 +261,27 @@ START_TEST(the_ports_answer_only_when_and_where_they_should)
 }
 END_TEST
 
+static void count_reset(void *data)
+{
+	++*(int *)data;
+}
+
+START_TEST(the_reset_control_port_resets)
+{
+	int resets = 0;
+
+	port_write(CF8 + 1, 1, 6);
+	vmm__pci_on_reset(fake.pci, count_reset, &resets);
+	port_write(CF8 + 1, 1, 2);
+	ck_assert_int_eq(resets, 0);
+	port_write(CF8 + 1, 1, 6);
+	ck_assert_int_eq(resets, 1);
+	port_write(CF8 + 1, 2, 6);
+	port_write(CF8, 4, 0x80000600);
+	ck_assert_int_eq(resets, 1);
+}
+END_TEST
+
 /* ---- BARs ---- */
 
 START_TEST(bars_answer_where_firmware_put_them)
@@ -539,6 +560,7 @@ int main(void)
 	tcase_add_test(tcase, extended_space_is_empty_and_the_edges_hold);
 	tcase_add_test(tcase, the_ports_lead_to_the_same_registers);
 	tcase_add_test(tcase, the_ports_answer_only_when_and_where_they_should);
+	tcase_add_test(tcase, the_reset_control_port_resets);
 	tcase_add_test(tcase, bars_answer_where_firmware_put_them);
 	tcase_add_test(tcase, a_bar_tells_its_size);
 	tcase_add_test(tcase, a_bar_moves_and_takes_its_registers_along);
