@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.h - what the command line asked for, as a value.
+ */
+#ifndef VMM_RUN_OPTIONS_H
+#define VMM_RUN_OPTIONS_H
+
+#include <stdbool.h>
+#include <libvmm/net.h>
+
+#define MAX_DISKS	24
+#define MAX_NETS	8
+#define MAX_FORWARDS	32
+#define MAX_PINS	255
+
+/* How vmm-run ends; --help lists them. */
+enum {
+	STATUS_POWEROFF	= 0,
+	STATUS_ERROR	= 1,
+	STATUS_USAGE	= 2,
+	STATUS_RESET	= 10,
+	STATUS_STOPPED	= 11,
+	STATUS_CRASHED	= 12,
+	STATUS_PANIC	= 13,
+};
+
+enum {
+	CONSOLE_SERIAL	= 1 << 0,
+	CONSOLE_VIRTIO	= 1 << 1,
+};
+
+struct disk_option {
+	const char *path;	/* NULL: ram_bytes of memory */
+	const char *serial;
+	uint64_t ram_bytes;
+	uint32_t flags;		/* VMM_BLK_* */
+	bool own_thread;
+};
+
+struct net_option {
+	const char *tap;	/* a tap interface of that name, or: */
+	int tap_fd;		/* a descriptor, or: */
+	bool user;		/* user mode */
+	bool own_thread;
+	uint8_t mac[6];
+};
+
+/* Zero is the default of each, as in the library. */
+struct options {
+	const char *kernel, *initrd, *append, *name;
+	uint32_t protocol;	/* enum vmm_boot_protocol */
+	uint64_t memory;
+	uint64_t huge_page_bytes;
+	uint32_t cpus, threads_per_core, sockets;
+	uint32_t vm_flags;	/* VMM_F_* */
+	uint32_t transport;	/* enum vmm_transport */
+	uint32_t console;	/* CONSOLE_* */
+	uint32_t log_level;	/* enum vmm_log_level */
+	bool no_rng, reboot_again, query;
+
+	struct disk_option disks[MAX_DISKS];
+	uint32_t nr_disks;
+	struct net_option nets[MAX_NETS];
+	uint32_t nr_nets;
+	bool no_net;
+	struct vmm_net_forward forwards[MAX_FORWARDS];
+	uint32_t nr_forwards;
+	uint32_t pins[MAX_PINS];
+	uint32_t nr_pins;
+};
+
+/*
+ * Read the command line into *@ret_options, whose strings are those of @argv.
+ * Returns -1 to go on, else the status to exit with: all has been said.
+ */
+int options_parse(int argc, char **argv, struct options *ret_options);
+
+#endif
