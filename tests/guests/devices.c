@@ -79,6 +79,8 @@ static void check_disk(void)
 
 	r = block_request(VIRTIO_BLK_T_IN, sectors, found, SECTOR, false);
 	CHECK(r == VIRTIO_BLK_S_IOERR, r);
+	r = block_request(VIRTIO_BLK_T_OUT, sectors, found, SECTOR, true);
+	CHECK(r == VIRTIO_BLK_S_IOERR, r);
 	r = block_request(VIRTIO_BLK_T_IN, UINT64_MAX / SECTOR, found, SECTOR, false);
 	CHECK(r == VIRTIO_BLK_S_IOERR, r);
 	r = block_request(0x5555, 0, found, SECTOR, true);

@@ -189,7 +189,8 @@ START_TEST(a_guest_writes_and_reads_its_disk)
 	guest_start(&guest, "devices");
 	guest_wait_done(&guest);
 
-	/* What was flushed is in the file while the guest still runs. */
+	/* What was flushed is in the file while the guest still runs; what it wrote past the end is not. */
+	ck_assert_int_eq(lseek(fd, 0, SEEK_END), SECTORS * SECTOR);
 	ck_assert_int_eq(pread(fd, sector, SECTOR, 5 * SECTOR), SECTOR);
 	for (int i = 0; i < SECTOR; i++)
 		ck_assert_uint_eq(sector[i], (unsigned char)(i * 7 + 3));
