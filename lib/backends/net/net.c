@@ -77,9 +77,11 @@ int vmm_net_receive_begin(struct vmm_net_port *port, struct iovec *iov, uint32_t
 	uint64_t length = 0;
 	int n;
 
-	if (port->lent != 0 || max == 0)
-		return vmm__fail(-EINVAL, "vmm_net_receive_begin: %s",
-				 max == 0 ? "no room for a segment" : "a buffer is lent already");
+	if (port->lent != 0 || max == 0) {
+		vmm__fail(-EINVAL, "vmm_net_receive_begin: %s",
+			  max == 0 ? "no room for a segment" : "a buffer is lent already");
+		return -EINVAL;
+	}
 
 	n = port->ops->receive_begin(port->front, iov, max);
 	for (int i = 0; i < n; i++)
@@ -100,16 +102,16 @@ void vmm_net_receive_end(struct vmm_net_port *port, uint32_t length)
 	port->ops->receive_end(port->front, length < lent ? length : lent);
 }
 
-/* Spread @frame over @to, whose segments together hold it. */
-static void frame_copy(const struct iovec *to, const struct vmm_net_frame *frame)
+/* Spread @frame over the @nr segments of @to, which together hold it. */
+static void frame_copy(const struct iovec *to, int nr, const struct vmm_net_frame *frame)
 {
-	size_t used = 0;
+	size_t used = 0;	/* bytes of *@to */
 
 	for (uint32_t i = 0; i < frame->nr_iov; i++) {
 		const unsigned char *from = frame->iov[i].iov_base;
 		size_t left = frame->iov[i].iov_len;
 
-		while (left > 0) {
+		while (left > 0 && nr > 0) {
 			size_t n = to->iov_len - used < left ? to->iov_len - used : left;
 
 			memcpy((unsigned char *)to->iov_base + used, from, n);
@@ -118,6 +120,7 @@ static void frame_copy(const struct iovec *to, const struct vmm_net_frame *frame
 			used += n;
 			if (used == to->iov_len) {
 				to++;
+				nr--;
 				used = 0;
 			}
 		}
@@ -147,7 +150,7 @@ int vmm_net_receive(struct vmm_net_port *port, const struct vmm_net_frame *frame
 				 frame->length);
 	}
 
-	frame_copy(iov, frame);
+	frame_copy(iov, n, frame);
 	vmm_net_receive_end(port, frame->length);
 	return 0;
 }

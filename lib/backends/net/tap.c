@@ -339,12 +339,16 @@ int vmm_net_open_tap(const struct vmm_net_tap_config *config, struct vmm_netdev 
 		return vmm__fail(-ENOMEM, "no memory for a tap");
 	tap->fd = -1;
 	r = tap_open(tap, &c);
-	if (r == 0)
-		r = vmm_net_create(&tap_ops, tap, ret_netdev);
-	if (r < 0) {
-		if (tap->fd >= 0)
-			close(tap->fd);
-		free(tap);
-	}
+	if (r < 0)
+		goto free_tap;
+	r = vmm_net_create(&tap_ops, tap, ret_netdev);
+	if (r < 0)
+		goto free_tap;
+	return 0;
+
+free_tap:
+	if (tap->fd >= 0)
+		close(tap->fd);
+	free(tap);
 	return r;
 }
