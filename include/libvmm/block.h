@@ -67,7 +67,7 @@ enum {
 	VMM_BLK_CAN_ZERO	= 1 << 3,
 };
 
-#define VMM_BLK_INFO_INIT	{ .size = sizeof(struct vmm_blk_info) }
+#define VMM_BLK_INFO_INIT	VMM_SIZED(struct vmm_blk_info)
 
 /** What a kind of disk does. One const table per kind. */
 struct vmm_blk_ops {
@@ -137,7 +137,7 @@ enum {
 	VMM_BLK_FILE_UNLOCKED	= 1 << 10,	/* do not take the file's lock (see below) */
 };
 
-#define VMM_BLK_FILE_CONFIG_INIT	{ .size = sizeof(struct vmm_blk_file_config) }
+#define VMM_BLK_FILE_CONFIG_INIT	VMM_SIZED(struct vmm_blk_file_config)
 
 /**
  * Open a file or block device as a disk.
@@ -177,7 +177,7 @@ struct vmm_block_config {
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
 };
 
-#define VMM_BLOCK_CONFIG_INIT	{ .size = sizeof(struct vmm_block_config) }
+#define VMM_BLOCK_CONFIG_INIT	VMM_SIZED(struct vmm_block_config)
 
 /**
  * Plug a disk into a guest that has not been started.

@@ -30,7 +30,7 @@ struct vmm_boot_config {
 	uint32_t reserved;
 };
 
-#define VMM_BOOT_CONFIG_INIT	{ .size = sizeof(struct vmm_boot_config) }
+#define VMM_BOOT_CONFIG_INIT	VMM_SIZED(struct vmm_boot_config)
 
 /**
  * Load a kernel into the memory of a guest that is created or stopped.

@@ -41,6 +41,20 @@
 #define VMM_API		__attribute__((visibility("default")))
 #define VMM_MUST_CHECK	__attribute__((warn_unused_result))
 
+/* What the _INIT macros are made of: the size, and zeros. */
+#ifdef __cplusplus
+template <typename type> inline type vmm_sized()
+{
+	type sized = type();
+
+	sized.size = sizeof(type);
+	return sized;
+}
+#define VMM_SIZED(type)	vmm_sized<type>()
+#else
+#define VMM_SIZED(type)	{ .size = sizeof(type) }
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

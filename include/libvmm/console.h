@@ -152,7 +152,7 @@ struct vmm_console_config {
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
 };
 
-#define VMM_CONSOLE_CONFIG_INIT	{ .size = sizeof(struct vmm_console_config) }
+#define VMM_CONSOLE_CONFIG_INIT	VMM_SIZED(struct vmm_console_config)
 
 /** Plug in a virtio console. Returns and threads as vmm_add_device(). */
 VMM_API int vmm_add_console(struct vmm *vm, const struct vmm_console_config *config,

@@ -104,7 +104,7 @@ struct vmm_device_config {
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
 };
 
-#define VMM_DEVICE_CONFIG_INIT	{ .size = sizeof(struct vmm_device_config) }
+#define VMM_DEVICE_CONFIG_INIT	VMM_SIZED(struct vmm_device_config)
 
 /**
  * Plug a device into a guest that has not been started.

@@ -44,7 +44,7 @@ struct vmm_host_info {
 	char missing[256];	/* what is required and not there, for people; "" when usable */
 };
 
-#define VMM_HOST_INFO_INIT	{ .size = sizeof(struct vmm_host_info) }
+#define VMM_HOST_INFO_INIT	VMM_SIZED(struct vmm_host_info)
 
 /**
  * Ask. @kvm_fd is an open /dev/kvm, borrowed during the call, or <= 0 to open it.

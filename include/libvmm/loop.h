@@ -33,7 +33,7 @@ struct vmm_loop_config {
 	uint32_t reserved;
 };
 
-#define VMM_LOOP_CONFIG_INIT	{ .size = sizeof(struct vmm_loop_config) }
+#define VMM_LOOP_CONFIG_INIT	VMM_SIZED(struct vmm_loop_config)
 
 /**
  * Create a loop. @config may be NULL: an application-driven loop.

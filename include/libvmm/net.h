@@ -132,7 +132,7 @@ struct vmm_net_tap_config {
 	uint32_t reserved;
 };
 
-#define VMM_NET_TAP_CONFIG_INIT	{ .size = sizeof(struct vmm_net_tap_config) }
+#define VMM_NET_TAP_CONFIG_INIT	VMM_SIZED(struct vmm_net_tap_config)
 
 /** Returns 0, -EINVAL, -ENOENT, -EPERM, -EBUSY, -E2BIG, -ENOMEM. Any thread. */
 VMM_API int vmm_net_open_tap(const struct vmm_net_tap_config *config,
@@ -171,7 +171,7 @@ enum {
 	VMM_NET_USER_NO_HOST	= 1 << 1,	/* the guest cannot reach the host's loopback by 10.0.2.2 */
 };
 
-#define VMM_NET_USER_CONFIG_INIT	{ .size = sizeof(struct vmm_net_user_config) }
+#define VMM_NET_USER_CONFIG_INIT	VMM_SIZED(struct vmm_net_user_config)
 
 /**
  * Returns 0; -EINVAL; -EADDRINUSE or -EACCES (a forward's port; at vmm_add_net());
@@ -195,7 +195,7 @@ struct vmm_net_config {
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
 };
 
-#define VMM_NET_CONFIG_INIT	{ .size = sizeof(struct vmm_net_config) }
+#define VMM_NET_CONFIG_INIT	VMM_SIZED(struct vmm_net_config)
 
 /**
  * Plug a network interface into a guest that has not been started.

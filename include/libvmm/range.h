@@ -43,7 +43,7 @@ struct vmm_range_config {
 	void *state;			/* borrowed likewise */
 };
 
-#define VMM_RANGE_CONFIG_INIT	{ .size = sizeof(struct vmm_range_config) }
+#define VMM_RANGE_CONFIG_INIT	VMM_SIZED(struct vmm_range_config)
 
 /**
  * Add a range to a guest that has not been started.

@@ -49,7 +49,7 @@ struct vmm_regs {
 	};
 };
 
-#define VMM_REGS_INIT	{ .size = sizeof(struct vmm_regs) }
+#define VMM_REGS_INIT	VMM_SIZED(struct vmm_regs)
 
 #ifdef __cplusplus
 }

@@ -21,7 +21,7 @@ struct vmm_rng_config {
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
 };
 
-#define VMM_RNG_CONFIG_INIT	{ .size = sizeof(struct vmm_rng_config) }
+#define VMM_RNG_CONFIG_INIT	VMM_SIZED(struct vmm_rng_config)
 
 /**
  * Plug in an entropy device. @config may be NULL.

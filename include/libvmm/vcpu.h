@@ -78,7 +78,7 @@ struct vmm_exit {
 	void *kvm_run;		/* struct kvm_run, lent likewise: for what is not covered above */
 };
 
-#define VMM_EXIT_INIT	{ .size = sizeof(struct vmm_exit) }
+#define VMM_EXIT_INIT	VMM_SIZED(struct vmm_exit)
 
 /**
  * Make the calling thread the vCPU's. Blocks, in this thread only, the signal

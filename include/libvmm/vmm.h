@@ -32,6 +32,11 @@ extern "C" {
 
 /* ---- making one ---- */
 
+/*
+ * Large pages make a guest that touches much memory considerably faster. With VMM_F_THP anonymous
+ * memory gets them nearly everywhere; a memfd only where the host's
+ * /sys/kernel/mm/transparent_hugepage/shmem_enabled says "advise" or more.
+ */
 enum vmm_ram_kind {
 	VMM_RAM_MEMFD	= 0,	/* a memfd, sealed against shrinking: can be shared */
 	VMM_RAM_ANON	= 1,	/* anonymous private memory */
@@ -83,7 +88,7 @@ struct vmm_config {
 	uint32_t reserved;
 };
 
-#define VMM_CONFIG_INIT	{ .size = sizeof(struct vmm_config) }
+#define VMM_CONFIG_INIT	VMM_SIZED(struct vmm_config)
 
 /**
  * Create a guest that is not yet running.
@@ -152,7 +157,7 @@ struct vmm_stop_info {
 	struct vmm_regs regs;	/* of that vCPU, when crashed; regs.arch is 0 when unknown */
 };
 
-#define VMM_STOP_INFO_INIT	{ .size = sizeof(struct vmm_stop_info) }
+#define VMM_STOP_INFO_INIT	VMM_SIZED(struct vmm_stop_info)
 
 /**
  * Let a guest that was created or stopped run from its boot image's start. The
@@ -245,7 +250,7 @@ struct vmm_event {
 	char words[160];
 };
 
-#define VMM_EVENT_INIT	{ .size = sizeof(struct vmm_event) }
+#define VMM_EVENT_INIT	VMM_SIZED(struct vmm_event)
 
 /**
  * Take the oldest event. When @max_events are kept already the oldest is lost to a new one.
