@@ -58,8 +58,8 @@ int vmm__arch_ram_layout(uint64_t ram_bytes, struct mem_region *regions, size_t 
 
 /* ---- the machine ---- */
 
-/* In-kernel interrupt controller and timers of a new VM, before its vCPUs. */
-int vmm__arch_vm_init(int kvm_fd, int vm_fd);
+/* What KVM itself needs of a new VM; with @irqchip interrupt controllers and timers. Before its vCPUs. */
+int vmm__arch_vm_init(int kvm_fd, int vm_fd, bool irqchip);
 
 /* Routes of the pins, as KVM sets them up. Returns how many; at most @max. */
 uint32_t vmm__arch_pin_routes(struct kvm_irq_routing_entry *entries, uint32_t max);

@@ -91,6 +91,9 @@ static int reset_vcpus(struct vmm *vm)
 			.irqchip = !(vm->flags & VMM_F_KVM_ONLY),
 		};
 
+		/* The caller's last run may have ended in the middle of an access. */
+		if (vm->flags & VMM_F_CALLER_VCPUS)
+			vmm__vcpu_settle(&vm->vcpus[i]);
 		r = vmm__arch_vcpu_reset(vm->vcpus[i].fd, &cpu, i == 0 ? &vm->entry : NULL);
 	}
 	return r;

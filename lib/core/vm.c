@@ -87,8 +87,8 @@ static int make_kvm(struct vmm *vm, const struct vmm_config *c)
 		return vmm__fail(-EINVAL, "%s: nr_vcpus is %u, this KVM allows %d", vm->name,
 				 vm->nr_vcpus, max);
 	r = vmm__kvm_create_vm(vm->kvm_fd, &vm->vm_fd);
-	if (r == 0 && !bare)
-		r = vmm__arch_vm_init(vm->kvm_fd, vm->vm_fd);
+	if (r == 0)
+		r = vmm__arch_vm_init(vm->kvm_fd, vm->vm_fd, !bare);
 	return r;
 }
 

@@ -51,7 +51,7 @@ static void setup(void)
 	ck_assert_int_eq(vmm__arch_check(kvm_fd), 0);
 	vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
 	ck_assert_int_ge(vm_fd, 0);
-	ck_assert_int_eq(vmm__arch_vm_init(kvm_fd, vm_fd), 0);
+	ck_assert_int_eq(vmm__arch_vm_init(kvm_fd, vm_fd, true), 0);
 	cpu = (struct arch_cpu){ .nr = 2, .irqchip = true };
 }
 

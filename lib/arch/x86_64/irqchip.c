@@ -15,7 +15,7 @@
 #include "arch/x86_64/layout_priv.h"
 #include "core/error_priv.h"
 
-int vmm__arch_vm_init(int kvm_fd, int vm_fd)
+int vmm__arch_vm_init(int kvm_fd, int vm_fd, bool irqchip)
 {
 	/* Port 0x61 counts refreshes and gates the speaker: part of the timer. */
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -25,6 +25,8 @@ int vmm__arch_vm_init(int kvm_fd, int vm_fd)
 		return vmm__fail_errno("cannot place KVM's identity map");
 	if (ioctl(vm_fd, KVM_SET_TSS_ADDR, (unsigned long)X86_TSS_BASE) < 0)
 		return vmm__fail_errno("cannot place KVM's task state segment");
+	if (!irqchip)
+		return 0;
 	if (ioctl(vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
 		return vmm__fail_errno("cannot create the interrupt controllers");
 	if (ioctl(vm_fd, KVM_CREATE_PIT2, &pit) < 0)
