@@ -73,10 +73,12 @@ static void put_header(uint32_t type, uint64_t sector)
 	*guest(STATUS) = 0xee;
 }
 
+#define UNKNOWN_IN	0x7777u	/* no type of VIRTIO's; it has room for an answer */
+
 /* Header, data, status in three descriptors from @slot on, as Linux does it. */
 static void offer_at(int slot, uint32_t type, uint64_t sector, vmm_gpa_t data, uint32_t len)
 {
-	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID || type == UNKNOWN_IN;
 	int next = slot + 1;
 
 	put_header(type, sector);
@@ -370,6 +372,7 @@ static const struct {
 	{ "legacy barrier bit", VIRTIO_BLK_T_OUT | VIRTIO_BLK_T_BARRIER, 0, 512,
 	  VIRTIO_BLK_S_UNSUPP },
 	{ "type of all ones", UINT32_MAX, 0, 0, VIRTIO_BLK_S_UNSUPP },
+	{ "unknown type that reads", UNKNOWN_IN, 0, 512, VIRTIO_BLK_S_UNSUPP },
 	{ "discard of no ranges", VIRTIO_BLK_T_DISCARD, 0, 0, VIRTIO_BLK_S_IOERR },
 	{ "discard of half a range", VIRTIO_BLK_T_DISCARD, 0, 8, VIRTIO_BLK_S_IOERR },
 	{ "discard of a range and a half", VIRTIO_BLK_T_DISCARD, 0, 24, VIRTIO_BLK_S_IOERR },

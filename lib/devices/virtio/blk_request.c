@@ -257,6 +257,13 @@ static int start_id(struct blk_request *req)
 	return VIRTIO_BLK_S_OK;
 }
 
+/* Not so a type that we do not know: that is told apart from a malformed one (5.2.6.2). */
+static bool writes_only_status(uint32_t type)
+{
+	return type == VIRTIO_BLK_T_OUT || type == VIRTIO_BLK_T_FLUSH ||
+	       type == VIRTIO_BLK_T_DISCARD || type == VIRTIO_BLK_T_WRITE_ZEROES;
+}
+
 static int start(struct blk_request *req)
 {
 	struct virtio_blk_outhdr header;
@@ -272,8 +279,7 @@ static int start(struct blk_request *req)
 		return start_id(req);
 	}
 
-	/* The others write nothing but the status. */
-	if (req->chain.in_len != 1)
+	if (writes_only_status(req->type) && req->chain.in_len != 1)
 		return VIRTIO_BLK_S_IOERR;
 	switch (req->type) {
 	case VIRTIO_BLK_T_OUT:
