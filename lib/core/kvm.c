@@ -34,12 +34,14 @@ int vmm__kvm_cap(int kvm_fd, int cap)
 	return value < 0 ? 0 : value;
 }
 
-static int check_version(int fd)
+static int check_version(int fd, int given)
 {
 	int version = ioctl(fd, KVM_GET_API_VERSION, 0);
 
+	if (version < 0 && given > 0)
+		return vmm__fail(-ENODEV, "descriptor %d is not a /dev/kvm", given);
 	if (version < 0)
-		return vmm__fail(-ENODEV, "the descriptor given is not a /dev/kvm");
+		return vmm__fail(-ENODEV, "/dev/kvm is there but does not answer as KVM");
 	if (version != KVM_API_VERSION)
 		return vmm__fail(-ENODEV, "KVM's interface has version %d, %d is needed", version,
 				 KVM_API_VERSION);
@@ -62,7 +64,7 @@ int vmm__kvm_open(int given, int *ret_fd)
 	if (fd < 0)
 		return vmm__fail_errno("cannot open /dev/kvm");
 
-	r = check_version(fd);
+	r = check_version(fd, given);
 	if (r < 0) {
 		close(fd);
 		return r;
