@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop_impl_priv.h - the inside of a loop, for loop.c, loop_defer.c and loop_timer.c.
+ * loop_impl_priv.h - the inside of a loop, for loop.c, loop_source.c, loop_defer.c and
+ * loop_timer.c.
  *
  * One thread at a time owns a loop: the one that dispatches, or one that keeps
  * callbacks away with vmm_loop_enter(). Only the owner touches timers and dead
@@ -56,6 +57,10 @@ struct vmm_loop {
 };
 
 bool vmm__loop_owned(const struct vmm_loop *loop);	/* by this thread; with the lock */
+/* loop_source.c */
+int vmm__source_watch_first(struct vmm_source *source, uint32_t events);
+void vmm__loop_free_dead(struct vmm_loop *loop);	/* by the owner, with no batch out */
+
 int vmm__loop_run_timers(struct vmm_loop *loop);
 int vmm__loop_run_deferred(struct vmm_loop *loop);
 void vmm__loop_signal(struct vmm_loop *loop);		/* with the lock */

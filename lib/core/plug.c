@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* plug.c - what an application adds to a guest before it starts: devices, ranges, the serial port. */
+/* plug.c - what is added to a guest before it starts: devices, ranges, the serial port. */
 #include <errno.h>
 #include <stdlib.h>
 
