@@ -98,6 +98,8 @@ static void access_register(struct bus *ports, uint8_t op, uint8_t value, unsign
 static void step(struct bus *ports, struct uart16550 *uart, struct vmm_loop *loop, uint8_t op,
 		 uint8_t value, bool wait)
 {
+	bool fill;
+
 	switch (op >> 5) {
 	case 0: case 1: case 2: case 3:
 		access_register(ports, op, value, 1, wait);
@@ -118,10 +120,10 @@ static void step(struct bus *ports, struct uart16550 *uart, struct vmm_loop *loo
 			vmm__uart_reset(uart);
 		else if (value == 1)
 			vmm__uart_flush(uart);
-		/* Many bytes at once; once (it takes its time) nearly what the buffer holds. */
-		access_register(ports, 0x10 | UART_TX, value,
-				value == 255 && !filled ? 65530 : value, wait);
-		filled |= value == 255;
+		/* Many bytes at once; seldom, as it takes its time, nearly what the buffer holds. */
+		fill = op == 0xf5 && value == 0xa7 && !filled;
+		access_register(ports, 0x10 | UART_TX, value, fill ? 65530 : value, wait);
+		filled |= fill;
 		break;
 	}
 }
