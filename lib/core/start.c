@@ -29,6 +29,9 @@ static void each_device(struct vmm *vm, void (*fn)(struct vmm_device *dev))
 
 void vmm__machine_quiet(struct vmm *vm)
 {
+	/* The last line that the guest printed comes before the word that it stopped. */
+	if (vm->uart)
+		vmm__uart_flush(vm->uart);
 	each_device(vm, vmm__device_reset);
 }
 
