@@ -99,7 +99,7 @@ VMM_API int vmm_loop_add_fd(struct vmm_loop *loop, int fd, uint32_t events,
 			    void (*ready)(void *data, uint32_t revents), void *data,
 			    struct vmm_source **ret_source) VMM_MUST_CHECK;
 
-/** Change what is watched for; 0 pauses the source. Returns 0 or -errno. */
+/** Change what is watched for; 0 pauses the source, hang-ups included. Returns 0 or -errno. */
 VMM_API int vmm_source_watch(struct vmm_source *source, uint32_t events);
 
 /**

@@ -13,13 +13,21 @@
 #include "core/error_priv.h"
 #include "core/loop_impl_priv.h"
 
-int vmm__source_watch_first(struct vmm_source *source, uint32_t events)
+static int source_control(struct vmm_source *source, int operation, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = source };
 
+	return epoll_ctl(source->loop->epoll_fd, operation, source->fd, &event);
+}
+
+int vmm__source_watch_first(struct vmm_source *source, uint32_t events)
+{
 	source->events = events;
-	if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0)
+	if (source_control(source, EPOLL_CTL_ADD, events) < 0)
 		return vmm__fail_errno("cannot watch descriptor %d", source->fd);
+	/* Added all the same, to learn whether it can be. See vmm_source_watch(). */
+	if (events == 0)
+		(void)source_control(source, EPOLL_CTL_DEL, 0);
 	return 0;
 }
 
@@ -51,16 +59,24 @@ int vmm_loop_add_fd(struct vmm_loop *loop, int fd, uint32_t events,
 	return r;
 }
 
+/* A set without events still reports errors and hang-ups, for ever: a paused source is in none. */
 int vmm_source_watch(struct vmm_source *source, uint32_t events)
 {
-	struct epoll_event event = { .events = events, .data.ptr = source };
+	struct vmm_loop *loop = source->loop;
+	int r = 0;
 
-	if (events == __atomic_load_n(&source->events, __ATOMIC_RELAXED))
-		return 0;
-	if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) < 0)
+	pthread_mutex_lock(&loop->lock);
+	if (events != source->events) {
+		r = source_control(source, events == 0 ? EPOLL_CTL_DEL :
+				   source->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, events);
+		if (r == 0)
+			source->events = events;
+	}
+	pthread_mutex_unlock(&loop->lock);
+
+	if (r < 0)
 		return vmm__fail_errno("cannot change what descriptor %d is watched for",
 				       source->fd);
-	__atomic_store_n(&source->events, events, __ATOMIC_RELAXED);
 	return 0;
 }
 

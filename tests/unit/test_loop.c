@@ -109,6 +109,24 @@ START_TEST(a_paused_source_is_silent_until_it_is_watched_again)
 }
 END_TEST
 
+START_TEST(a_paused_source_is_silent_about_a_hang_up_too)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe(ends), 0);
+	ck_assert_int_eq(vmm_loop_add_fd(loop, ends[0], EPOLLIN, count, NULL, &source), 0);
+	ck_assert_int_eq(vmm_source_watch(source, 0), 0);
+	close(ends[1]);
+	ck_assert(!readable(vmm_loop_fd(loop)));
+	ck_assert_int_eq(vmm_loop_dispatch(loop), 0);
+	ck_assert_int_eq(vmm_source_watch(source, EPOLLIN), 0);
+	ck_assert(readable(vmm_loop_fd(loop)));
+	vmm_source_remove(source);
+	source = NULL;
+	close(ends[0]);
+}
+END_TEST
+
 START_TEST(a_plain_file_cannot_be_watched)
 {
 	struct vmm_source *s = NULL;
@@ -342,6 +360,7 @@ int main(void)
 	tcase_add_checked_fixture(hand, by_hand, teardown);
 	tcase_add_test(hand, dispatch_runs_what_is_ready_and_never_blocks);
 	tcase_add_test(hand, a_paused_source_is_silent_until_it_is_watched_again);
+	tcase_add_test(hand, a_paused_source_is_silent_about_a_hang_up_too);
 	tcase_add_test(hand, a_plain_file_cannot_be_watched);
 	tcase_add_test(hand, a_source_removed_in_the_same_turn_does_not_run);
 	tcase_add_test(hand, timers_expire_in_order_and_once);
