@@ -14,6 +14,7 @@
 #include "guest.h"
 #include "harness.h"
 
+#define LINES	6		/* of the other guest, that are timed each time */
 #define NOWHERE	0xd0000000u	/* neither RAM nor a device */
 
 /* Let what it has said so far be read: the wait begins now. Returns the count it is at. */
@@ -97,13 +98,13 @@ static void crash(const void *arg)
 	guest_open(&b, &victim);
 	guest_start(&b);
 	guest_expect(&b, "spin 1", 40);
-	before = worst_stall(&a, catch_up(&a), 10);
+	before = worst_stall(&a, catch_up(&a), LINES);
 
 	wait_paused(&b);
 	send_nowhere(&b);
 	count = catch_up(&a);
 	must(vmm_resume(b.vm), "resume");
-	at_crash = worst_stall(&a, count, 10);
+	at_crash = worst_stall(&a, count, LINES);
 	guest_ends(&b, VMM_STOP_CRASHED, 10);
 	must(vmm_stop_info(b.vm, &info), "stop info");
 	CHECK(info.words[0] != '\0' && info.exit_reason != 0);
@@ -117,7 +118,7 @@ static void crash(const void *arg)
 	take_idt_away(&b);
 	count = catch_up(&a);
 	must(vmm_resume(b.vm), "resume");
-	at_fault = worst_stall(&a, count, 10);
+	at_fault = worst_stall(&a, count, LINES);
 	guest_ends(&b, VMM_STOP_RESET, 10);
 	guest_close(&b);
 
