@@ -69,15 +69,20 @@ static void set(uint32_t offset, uint32_t value)
 	fake_write(base + offset, 4, value);
 }
 
-static void set_queue(uint32_t queue)
+static void set_queue_registers(uint32_t queue)
 {
-	driver_clear(queue);
 	set(VIRTIO_MMIO_QUEUE_SEL, queue);
 	set(VIRTIO_MMIO_QUEUE_NUM, QSIZE);
 	set(VIRTIO_MMIO_QUEUE_DESC_LOW, RING_DESC(queue));
 	set(VIRTIO_MMIO_QUEUE_AVAIL_LOW, RING_AVAIL(queue));
 	set(VIRTIO_MMIO_QUEUE_USED_LOW, RING_USED(queue));
 	set(VIRTIO_MMIO_QUEUE_READY, 1);
+}
+
+static void set_queue(uint32_t queue)
+{
+	driver_clear(queue);
+	set_queue_registers(queue);
 }
 
 static void negotiate(void)
@@ -592,7 +597,8 @@ static void *racing_vcpu(void *arg)
 {
 	for (int i = 0; i < 300; i++) {
 		negotiate();
-		set_queue((uint32_t)(uintptr_t)arg);
+		/* The rings stay empty: what a driver writes there races with the device by nature. */
+		set_queue_registers((uint32_t)(uintptr_t)arg);
 		set(VIRTIO_MMIO_STATUS, ACK | DRV | FOK | DOK);
 		set(VIRTIO_MMIO_QUEUE_NOTIFY, 0);
 		(void)reg(VIRTIO_MMIO_INTERRUPT_STATUS);
@@ -626,6 +632,8 @@ START_TEST(vcpus_that_race_on_registers_leave_a_device_that_works)
 	ck_assert(vmm__device_mmio(racing.dev, &base, &gsi));
 	ck_assert_ptr_eq(vmm_device_loop(racing.dev), loop);
 
+	driver_clear(0);
+	driver_clear(1);
 	for (uintptr_t i = 0; i < 2; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, racing_vcpu, (void *)i), 0);
 	for (int i = 0; i < 100; i++)
