@@ -152,7 +152,8 @@ struct vmm_net_forward {
  * guest sends into sockets of the application's user. Needs no privileges. The
  * guest gets 10.0.2.15 by DHCP; 10.0.2.2 is the host, 10.0.2.3 resolves names.
  *
- * IPv4, in frames of up to 1514 bytes. A guest has up to 512 sockets of the
+ * IPv4, in frames of up to 1514 bytes; fragments are dropped, so a UDP datagram of
+ * the guest's is at most 1472 bytes long. A guest has up to 512 sockets of the
  * process's at a time; beyond that what it opens is dropped. libslirp aborts the
  * process when the system has no memory left for it, and is a TCP stack in C:
  * for guests that nobody trusts, prefer a tap or a network in another process.

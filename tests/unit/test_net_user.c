@@ -943,7 +943,7 @@ static struct user_gate gate;
 
 static bool admits(size_t n)
 {
-	return vmm__user_gate_admits(&gate, frame, n, 1000000000);
+	return vmm__user_gate_admits(&gate, frame, n);
 }
 
 static bool admits_tcp(unsigned flags)
@@ -958,7 +958,7 @@ START_TEST(only_what_the_stack_serves_reaches_it)
 {
 	size_t n;
 
-	vmm__user_gate_init(&gate, (struct in_addr){ htonl(WIRE_HOST) }, 1000000000);
+	vmm__user_gate_init(&gate, (struct in_addr){ htonl(WIRE_HOST) });
 	ck_assert(admits(wire_arp(frame, 1, WIRE_GUEST, WIRE_HOST)));
 	ck_assert(admits(wire_dhcp(frame, 1, 0)));
 	ck_assert(admits_tcp(WIRE_SYN));
@@ -993,7 +993,7 @@ START_TEST(only_what_the_stack_serves_reaches_it)
 
 		n = wire_udp(frame, WIRE_GUEST, 1, WIRE_HOST, 2, "x", 1);
 		memcpy(exact, frame, length);
-		ck_assert(vmm__user_gate_admits(&gate, exact, length, 0) == (length >= 34));
+		ck_assert(vmm__user_gate_admits(&gate, exact, length) == (length >= 34));
 		free(exact);
 	}
 }
@@ -1001,7 +1001,7 @@ END_TEST
 
 START_TEST(at_the_limit_of_sockets_nothing_new_is_opened)
 {
-	vmm__user_gate_init(&gate, (struct in_addr){ htonl(WIRE_HOST) }, 1000000000);
+	vmm__user_gate_init(&gate, (struct in_addr){ htonl(WIRE_HOST) });
 	gate.nr_sockets = USER_SOCKETS_MAX;
 	ck_assert(!admits_tcp(WIRE_SYN));
 	ck_assert(!admits_tcp(WIRE_SYN | WIRE_RST));
@@ -1012,10 +1012,6 @@ START_TEST(at_the_limit_of_sockets_nothing_new_is_opened)
 	ck_assert(admits(wire_dhcp(frame, 1, 0)));
 	wire_ip(frame, 1, WIRE_GUEST, WIRE_HOST, 20);
 	ck_assert(!admits(54));
-	/* Fragments may hide anything. */
-	wire_tcp(frame, &(struct wire_tcp){ .flags = WIRE_ACK, .to = WIRE_HOST }, NULL, 0);
-	wire_put16(frame + 20, 0x2000);
-	ck_assert(!admits(54));
 	/* A TCP header that ends before its flags. */
 	wire_ip(frame, 6, WIRE_GUEST, WIRE_HOST, 13);
 	ck_assert(!admits(47));
@@ -1025,31 +1021,37 @@ START_TEST(at_the_limit_of_sockets_nothing_new_is_opened)
 }
 END_TEST
 
-START_TEST(fragments_are_rationed)
+/* Flags and offset (RFC 791, 3.1): the first, a middle one, the last, the reserved bit, by itself and with DF. */
+static const uint32_t fragments[] = { 0x2000, 0x2001, 0x0001, 0x1fff, 0x8000, 0xc000, 0x6000, 0x4001 };
+
+START_TEST(fragments_do_not_reach_the_stack)
 {
-	uint64_t t = 1000000000;
-	int n = 0;
-
-	vmm__user_gate_init(&gate, (struct in_addr){ htonl(WIRE_HOST) }, t);
-	ck_assert(!vmm__user_gate_timed(&gate, t));
-	wire_ip(frame, 17, WIRE_GUEST, WIRE_HOST, 100);
-	wire_put16(frame + 20, 0x2000);
-	while (vmm__user_gate_admits(&gate, frame, 134, t))
-		ck_assert_int_le(++n, 2048);
-	ck_assert_int_eq(n, 2048);
-	/* 200 more in a second; an offset makes a fragment too; whole packets are free. */
-	t += 1000000000;
-	wire_put16(frame + 20, 0x0001);
-	while (vmm__user_gate_admits(&gate, frame, 134, t))
-		n++;
-	ck_assert_int_eq(n, 2248);
+	vmm__user_gate_init(&gate, (struct in_addr){ htonl(WIRE_HOST) });
+	wire_udp(frame, WIRE_GUEST, 1, WIRE_HOST, 2, "x", 1);
+	wire_put16(frame + 20, fragments[_i]);
+	ck_assert_msg(!admits(43), "0x%x", fragments[_i]);
 	wire_put16(frame + 20, 0x4000);
-	ck_assert(vmm__user_gate_admits(&gate, frame, 134, t));
+	ck_assert(admits(43));
+}
+END_TEST
 
-	ck_assert(vmm__user_gate_timed(&gate, t + 30000000000));
-	ck_assert(!vmm__user_gate_timed(&gate, t + 31000000000));
-	gate.nr_sockets = 1;
-	ck_assert(vmm__user_gate_timed(&gate, t + 31000000000));
+/* What makes libslirp 4.7, compiled with strict aliasing, write the bytes of the guest over its heap. */
+START_TEST(the_last_fragment_first_does_no_harm)
+{
+	announce();
+	while (fake_port_next(&port))
+		continue;
+	for (unsigned offset = 1; offset < 0x2000; offset += 500) {
+		size_t n = wire_udp(frame, WIRE_GUEST, 1, WIRE_HOST, 9, "AAAAAAAAAAAA", 12);
+
+		wire_put16(frame + 20, offset);
+		wire_put16(frame + 24, 0);
+		wire_put16(frame + 24, wire_fold(wire_sum(frame + 14, 20, 0)));
+		send_now(n);
+	}
+	/* The stack still serves. */
+	announce();
+	ck_assert_ptr_nonnull(fake_port_next(&port));
 }
 END_TEST
 
@@ -1246,7 +1248,8 @@ int main(void)
 	tcase_add_test(closed, an_idle_guest_wakes_nobody);
 	tcase_add_test(closed, only_what_the_stack_serves_reaches_it);
 	tcase_add_test(closed, at_the_limit_of_sockets_nothing_new_is_opened);
-	tcase_add_test(closed, fragments_are_rationed);
+	tcase_add_loop_test(closed, fragments_do_not_reach_the_stack, 0,
+			    sizeof(fragments) / sizeof(fragments[0]));
 	tcase_add_test(closed, a_poll_set_follows_the_list_it_is_given);
 	tcase_add_test(closed, a_number_that_comes_back_is_another_descriptor);
 	tcase_add_test(closed, many_networks_live_side_by_side);
@@ -1265,6 +1268,7 @@ int main(void)
 	tcase_add_test(open, one_turn_is_one_interrupt);
 	tcase_add_test(open, more_frames_than_fit_one_turn_are_all_heard);
 	tcase_add_test(open, malformed_frames_harm_nobody);
+	tcase_add_test(open, the_last_fragment_first_does_no_harm);
 	tcase_add_test(open, a_guest_holds_a_bounded_number_of_sockets);
 	suite_add_tcase(suite, closed);
 	suite_add_tcase(suite, open);

@@ -202,7 +202,7 @@ static void set_timer(struct user *user, uint32_t timeout_ms)
 	uint64_t now = now_ns();
 	uint64_t at = now + (uint64_t)timeout_ms * 1000000u;
 
-	if (!vmm__user_gate_timed(&user->gate, now) ||
+	if (user->gate.nr_sockets == 0 ||
 	    (user->timer_ns > now && user->timer_ns <= at))
 		return;
 	user->timer_ns = at;
@@ -237,7 +237,7 @@ static void user_turn(struct user *user)
 
 	vmm__sigpipe_hold(&before);
 	while ((slot = vmm__frames_first(&user->from_guest))) {
-		if (vmm__user_gate_admits(&user->gate, slot->bytes, slot->length, now_ns()))
+		if (vmm__user_gate_admits(&user->gate, slot->bytes, slot->length))
 			slirp_input(user->slirp, slot->bytes, slot->length);
 		vmm__frames_removed(&user->from_guest);
 	}
@@ -412,7 +412,7 @@ static int user_attach(void *state, struct vmm_net_port *port, struct vmm_loop *
 
 	user->port = port;
 	user->sockets.fd = -1;
-	vmm__user_gate_init(&user->gate, user->config.host, now_ns());
+	vmm__user_gate_init(&user->gate, user->config.host);
 	r = user_open(user, loop);
 	if (r < 0) {
 		user_detach(user);

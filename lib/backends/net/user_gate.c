@@ -3,9 +3,14 @@
  * user_gate.c - which of a guest's frames the user-mode stack gets to see.
  *
  * The stack trusts its guest with memory and descriptors of this process: it
- * keeps every fragment for 30 seconds and opens a socket for every address the
- * guest thinks of. So what it offers nothing for stays out, and what costs is
- * counted. A guest at its limit loses frames, as on a wire; it is the only loser.
+ * opens a socket for every address the guest thinks of. So what it offers nothing
+ * for stays out, and what costs is counted. A guest at its limit loses frames, as
+ * on a wire; it is the only loser.
+ *
+ * Fragments stay out altogether. Putting them together is where user-mode stacks
+ * have been broken time and again: libslirp 4.7 as Debian compiles it writes over
+ * its own heap when the last fragment of a datagram comes first. TCP does without,
+ * and so does UDP up to the MTU.
  */
 #include <endian.h>
 #include <net/ethernet.h>
@@ -15,54 +20,22 @@
 #include "backends/net/net_priv.h"
 #include "backends/net/user_priv.h"
 
-/*
- * IPv4 fragments (RFC 791, 3.2). The stack keeps each for up to 30 s, in a
- * buffer of about 2 KiB: at most 8192 of them are there at once.
- */
-#define FRAGMENTS_BURST		2048u
-#define FRAGMENTS_PER_SECOND	200u
-#define NS_PER_FRAGMENT		(1000000000u / FRAGMENTS_PER_SECOND)
-
-#define FRAGMENT_LIFE_NS	31000000000u	/* the stack's 30 s, and its clock's tick */
-
 #define IP_HEADER	20u
+#define IP_DF		0x4000u		/* of flags and fragment offset (RFC 791, 3.1) */
 #define TCP_FLAGS	13u		/* offset in its header (RFC 9293, 3.1) */
 #define TCP_SYN		0x02
 #define TCP_ACK		0x10
 #define UDP_DHCP_SERVER	67
 #define UDP_TFTP	69
 
-void vmm__user_gate_init(struct user_gate *gate, struct in_addr host, uint64_t now_ns)
+void vmm__user_gate_init(struct user_gate *gate, struct in_addr host)
 {
-	*gate = (struct user_gate){
-		.host = host,
-		.fragments = FRAGMENTS_BURST,
-		.refilled_ns = now_ns,
-	};
+	*gate = (struct user_gate){ .host = host };
 }
 
 static uint16_t get16(const unsigned char *bytes)
 {
 	return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static bool fragment_allowed(struct user_gate *gate, uint64_t now_ns)
-{
-	uint64_t more = (now_ns - gate->refilled_ns) / NS_PER_FRAGMENT;
-
-	if (more >= FRAGMENTS_BURST - gate->fragments) {
-		gate->fragments = FRAGMENTS_BURST;
-		gate->refilled_ns = now_ns;
-	} else {
-		gate->fragments += (uint32_t)more;
-		gate->refilled_ns += more * NS_PER_FRAGMENT;
-	}
-
-	if (gate->fragments == 0)
-		return false;
-	gate->fragments--;
-	gate->fragment_ns = now_ns;
-	return true;
 }
 
 /* At the limit, only what belongs to a connection there is, or needs no socket. */
@@ -81,10 +54,8 @@ static bool opens_nothing(const unsigned char *ip, size_t header, size_t length)
 	}
 }
 
-static bool ip_admits(struct user_gate *gate, const unsigned char *ip, size_t length,
-		      uint64_t now_ns)
+static bool ip_admits(const struct user_gate *gate, const unsigned char *ip, size_t length)
 {
-	bool full = gate->nr_sockets >= USER_SOCKETS_MAX;
 	size_t header;
 
 	if (length < IP_HEADER)
@@ -102,20 +73,19 @@ static bool ip_admits(struct user_gate *gate, const unsigned char *ip, size_t le
 	if (ip[16] == 0 || ip[16] == 127)
 		return false;
 
-	/* More to come, or not the first: what it opens is seen only when it is whole. */
-	if (get16(ip + 6) & 0x3fff)
-		return !full && fragment_allowed(gate, now_ns);
+	/* More to come, or not the first; or the bit that has to be zero. */
+	if (get16(ip + 6) & ~IP_DF)
+		return false;
 
 	/* The stack's TFTP server has no files to offer. */
 	if (ip[9] == IPPROTO_UDP && length - header >= 4 && get16(ip + header + 2) == UDP_TFTP &&
 	    memcmp(ip + 16, &gate->host, 4) == 0)
 		return false;
 
-	return !full || opens_nothing(ip, header, length);
+	return gate->nr_sockets < USER_SOCKETS_MAX || opens_nothing(ip, header, length);
 }
 
-bool vmm__user_gate_admits(struct user_gate *gate, const unsigned char *frame, size_t length,
-			   uint64_t now_ns)
+bool vmm__user_gate_admits(const struct user_gate *gate, const unsigned char *frame, size_t length)
 {
 	if (length < NET_ETH_HEADER)
 		return false;
@@ -124,14 +94,8 @@ bool vmm__user_gate_admits(struct user_gate *gate, const unsigned char *frame, s
 	case ETHERTYPE_ARP:
 		return true;
 	case ETHERTYPE_IP:
-		return ip_admits(gate, frame + NET_ETH_HEADER, length - NET_ETH_HEADER, now_ns);
+		return ip_admits(gate, frame + NET_ETH_HEADER, length - NET_ETH_HEADER);
 	default:
 		return false;
 	}
-}
-
-bool vmm__user_gate_timed(const struct user_gate *gate, uint64_t now_ns)
-{
-	return gate->nr_sockets > 0 ||
-	       (gate->fragment_ns && now_ns - gate->fragment_ns < FRAGMENT_LIFE_NS);
 }

@@ -53,18 +53,11 @@ void vmm__user_config_finish(struct user_config *config);
 struct user_gate {
 	struct in_addr host;		/* the stack's own address */
 	uint32_t nr_sockets;		/* held now; counted by user.c */
-	uint32_t fragments;		/* that may still be let in */
-	uint64_t refilled_ns;		/* when @fragments was brought up to date */
-	uint64_t fragment_ns;		/* when the last one was let in; 0: never */
 };
 
-void vmm__user_gate_init(struct user_gate *gate, struct in_addr host, uint64_t now_ns);
+void vmm__user_gate_init(struct user_gate *gate, struct in_addr host);
 
 /* Whether the stack is to see this frame, which the guest can no longer change. */
-bool vmm__user_gate_admits(struct user_gate *gate, const unsigned char *frame, size_t length,
-			   uint64_t now_ns);
-
-/* Whether the stack holds anything that time changes: a socket or a fragment. */
-bool vmm__user_gate_timed(const struct user_gate *gate, uint64_t now_ns);
+bool vmm__user_gate_admits(const struct user_gate *gate, const unsigned char *frame, size_t length);
 
 #endif
