@@ -24,6 +24,7 @@ struct scenario {
 void harness_add(const struct scenario *scenario);
 
 void matrix_add(void);
+void avx_add(void);
 void life_add(void);
 void devices_add(void);
 void pair_add(void);

@@ -299,6 +299,7 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	matrix_add();
+	avx_add();
 	devices_add();
 	life_add();
 	pair_add();
