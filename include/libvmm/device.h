@@ -183,6 +183,20 @@ VMM_API int vmm_queue_pop(struct vmm_queue *queue, struct vmm_chain *chain) VMM_
 VMM_API void vmm_queue_push(struct vmm_queue *queue, const struct vmm_chain *chain,
 			    uint32_t written);
 
+/** A chain that is given back: its head and generation, and what was written to its in part. */
+struct vmm_used {
+	uint16_t head;
+	uint16_t generation;
+	uint32_t written;
+};
+
+/**
+ * Give back @n chains as one: the driver sees all of them or none, the first of @used
+ * first. For what lies in several buffers, such as a received frame (VIRTIO 1.2, 2.8.9 and
+ * 5.1.6.4.1). Otherwise as vmm_queue_push() for each.
+ */
+VMM_API void vmm_queue_push_all(struct vmm_queue *queue, const struct vmm_used *used, uint32_t n);
+
 /** Put the last popped chain back: the next pop returns it. Not after a push. */
 VMM_API void vmm_queue_unpop(struct vmm_queue *queue);
 

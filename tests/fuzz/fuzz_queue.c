@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_queue.c - a ring of arbitrary bytes, and a device that pops, pushes late, puts
+ * fuzz_queue.c - a ring of either format and arbitrary bytes, and a device that pops, pushes late, puts
  * back and asks for interrupts. The input is operations; the rest of it is guest memory.
  */
 #include <stdint.h>
@@ -42,6 +42,24 @@ static void touch(const struct vmm_chain *chain)
 		abort();
 }
 
+static void push_all(struct vmm_queue *q, const struct vmm_chain *late, uint32_t written)
+{
+	struct vmm_used used[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		used[i] = (struct vmm_used){ late[i].head, late[i].generation, written };
+	vmm_queue_push_all(q, used, 4);
+}
+
+/* Available in the other lap. */
+static void guest_flips(unsigned char *ram, uint64_t desc)
+{
+	unsigned char *flags = ram + (desc & (RAM_SIZE - 16)) + 14;
+
+	flags[0] ^= 0x80;
+	flags[1] ^= 0x80;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vmm_mem mem = { .nr_regions = 2 };
@@ -57,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	setup.size %= 2048;
 	setup.indirect = data[sizeof(setup)] & 1;
 	setup.event_idx = data[sizeof(setup)] & 2;
+	setup.packed = data[sizeof(setup)] & 4;
 	data += sizeof(setup);
 	size -= sizeof(setup);
 
@@ -87,8 +106,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 5: case 6:
 			vmm_queue_push(&q, &chain, data[i] * 0x1010101u);
 			break;
-		case 7: case 8:
+		case 7:
 			vmm_queue_push(&q, &late[slot], data[i]);
+			break;
+		case 8:
+			push_all(&q, late, data[i] >> 4);
 			break;
 		case 9:
 			vmm_queue_unpop(&q);
@@ -103,8 +125,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			vmm__queue_down(&q);
 			(void)vmm__queue_up(&q, &setup);
 			break;
-		case 14:	/* the guest writes an index or two */
-			memset(ram + (setup.driver & (RAM_SIZE - 4)), data[i] >> 4, 4);
+		case 14:	/* the guest writes an index or two, or the flags of a descriptor */
+			if (slot & 1)
+				memset(ram + (setup.driver & (RAM_SIZE - 4)), data[i] >> 4, 4);
+			else
+				guest_flips(ram, setup.desc + 16 * (i / 2));
 			break;
 		case 15:
 			late[slot].head = (uint16_t)(i * 97);

@@ -6,92 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/memory_priv.h"
-#include "devices/virtio/queue_priv.h"
+#include "queue_fixture.h"
 
-/* The ring parts, data, then a second region that touches the first, and a read-only one. */
-enum {
-	DESC = 0x0000, AVAIL = 0x1000, USED = 0x2000, TABLE = 0x3000, DATA = 0x8000,
-	RAM = 0x40000, NEXT = RAM, NEXT_END = NEXT + 0x1000, ROM = 0x50000, ROM_END = ROM + 0x1000,
-	QSIZE = 8, MAX = 1024,
+enum { AVAIL = 0x1000, USED = 0x2000 };
+
+static const struct queue_setup split = {
+	.desc = DESC, .driver = AVAIL, .device = USED, .size = QSIZE, .indirect = true,
 };
-
-static unsigned char *ram, *next_region, *rom;
-static struct vmm_mem mem;
-static struct vmm_queue queue;
-static struct vmm_chain chain;
-static struct queue_setup config;
-static int interrupts, breaks;
-static char broken_why[128];
-
-static void count_interrupt(struct vmm_queue *q)
-{
-	interrupts++;
-}
-
-static void count_break(struct vmm_queue *q, const char *why)
-{
-	breaks++;
-	strncpy(broken_why, why, sizeof(broken_why) - 1);
-}
 
 static void setup(void)
 {
-	ram = aligned_alloc(4096, RAM);
-	next_region = aligned_alloc(4096, 0x1000);
-	rom = aligned_alloc(4096, 0x1000);
-	memset(ram, 0, RAM);
-	memset(next_region, 0, 0x1000);
-	memset(rom, 0, 0x1000);
-	mem = (struct vmm_mem){
-		.regions = {
-			{ .gpa = 0, .size = RAM, .host = ram },
-			{ .gpa = NEXT, .size = 0x1000, .host = next_region },
-			{ .gpa = ROM, .size = 0x1000, .host = rom, .read_only = true },
-		},
-		.nr_regions = 3,
-	};
-	config = (struct queue_setup){
-		.desc = DESC, .driver = AVAIL, .device = USED, .size = QSIZE, .indirect = true,
-	};
-	ck_assert_int_eq(vmm__queue_init(&queue, &mem, MAX), 0);
-	queue.interrupt = count_interrupt;
-	queue.broke = count_break;
-	ck_assert_int_eq(vmm__queue_up(&queue, &config), 0);
-	interrupts = breaks = 0;
-}
-
-static void teardown(void)
-{
-	vmm__queue_finish(&queue);
-	free(ram);
-	free(next_region);
-	free(rom);
+	fixture_make(&split);
 }
 
 /* ---- a driver that writes rings by hand ---- */
-
-static uint16_t load16(uint32_t at)
-{
-	uint16_t v;
-
-	memcpy(&v, ram + at, 2);
-	return le16toh(v);
-}
-
-static void store16(uint32_t at, uint16_t v)
-{
-	v = htole16(v);
-	memcpy(ram + at, &v, 2);
-}
-
-static uint32_t load32(uint32_t at)
-{
-	uint32_t v;
-
-	memcpy(&v, ram + at, 4);
-	return le32toh(v);
-}
 
 static void desc_at(uint32_t table, int i, uint64_t addr, uint32_t len, uint16_t flags,
 		    uint16_t next)
@@ -123,14 +51,6 @@ static void offer_one(uint16_t head)
 {
 	driver_desc(head, DATA + 64 * head, 64, VRING_DESC_F_WRITE, 0);
 	driver_offer(head);
-}
-
-static void again(const struct queue_setup *with)
-{
-	config = *with;
-	vmm__queue_down(&queue);
-	memset(ram + DESC, 0, TABLE);
-	ck_assert_int_eq(vmm__queue_up(&queue, &config), 0);
 }
 
 /* ---- honest drivers ---- */
@@ -315,6 +235,39 @@ START_TEST(chains_are_given_back_in_any_order_by_their_head)
 	ck_assert_uint_eq(load32(USED + 4), 2);
 	ck_assert_uint_eq(load32(USED + 12), 1);
 	ck_assert_uint_eq(load32(USED + 16), 6);
+}
+END_TEST
+
+START_TEST(chains_that_are_given_back_as_one_show_at_once)
+{
+	struct vmm_used used[4] = { { .head = 0 } };
+
+	for (uint16_t i = 0; i < 3; i++) {
+		offer_one(i);
+		ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
+		used[i] = (struct vmm_used){ i, chain.generation, 10u + i };
+	}
+	used[2].written = UINT32_MAX;
+	used[3] = used[1];	/* twice: does not count */
+	vmm_queue_push_all(&queue, used, 4);
+	ck_assert_uint_eq(used_idx(), 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		ck_assert_uint_eq(load32(USED + 4 + 8 * i), i);
+		ck_assert_uint_eq(load32(USED + 8 + 8 * i), i == 2 ? 64 : 10 + i);
+	}
+	vmm_queue_notify(&queue);
+	ck_assert_int_eq(interrupts, 1);
+
+	/* Nothing of it counts. */
+	vmm_queue_push_all(&queue, used, 4);
+	vmm_queue_push_all(&queue, used, 0);
+	ck_assert_uint_eq(used_idx(), 3);
+
+	/* All but the last leave the index alone. */
+	queue.ring->push(&queue, 4, 64, 1, true);
+	ck_assert_uint_eq(used_idx(), 3);
+	queue.ring->push(&queue, 5, 64, 1, false);
+	ck_assert_uint_eq(used_idx(), 5);
 }
 END_TEST
 
@@ -561,26 +514,26 @@ static const struct {
 	struct queue_setup setup;
 	int result;
 } setups[] = {
-	{ "as it should be",	{ DESC, AVAIL, USED, QSIZE, true, true }, 0 },
-	{ "the largest",	{ DESC, 0x10000, 0x20000, MAX, true, true }, 0 },
-	{ "one entry",		{ DESC, AVAIL, USED, 1, true, true }, 0 },
-	{ "to the last byte",	{ DESC, AVAIL, RAM - 72, QSIZE, true, true }, 0 },
-	{ "descriptors read-only",	{ ROM, AVAIL, USED, QSIZE, true, true }, 0 },
-	{ "no entries",		{ DESC, AVAIL, USED, 0, true, true }, -EINVAL },
-	{ "no power of two",	{ DESC, AVAIL, USED, 7, true, true }, -EINVAL },
-	{ "too large",		{ DESC, AVAIL, USED, 2 * MAX, true, true }, -EINVAL },
-	{ "far too large",	{ DESC, AVAIL, USED, 1u << 31, true, true }, -EINVAL },
-	{ "table ragged",	{ DESC + 8, AVAIL, USED, QSIZE, true, true }, -EFAULT },
-	{ "driver part ragged",	{ DESC, AVAIL + 1, USED, QSIZE, true, true }, -EFAULT },
-	{ "device part ragged",	{ DESC, AVAIL, USED + 2, QSIZE, true, true }, -EFAULT },
-	{ "table across regions",	{ NEXT - 16, AVAIL, USED, QSIZE, true, true }, -EFAULT },
-	{ "driver part across",	{ DESC, NEXT - 8, USED, QSIZE, true, true }, -EFAULT },
-	{ "event past the end",	{ DESC, AVAIL, NEXT_END - 68, QSIZE, true, true }, -EFAULT },
-	{ "device part read-only",	{ DESC, AVAIL, ROM, QSIZE, true, true }, -EFAULT },
-	{ "table nowhere",	{ 1ull << 40, AVAIL, USED, QSIZE, true, true }, -EFAULT },
-	{ "driver part nowhere",	{ DESC, 1ull << 40, USED, QSIZE, true, true }, -EFAULT },
-	{ "device part nowhere",	{ DESC, AVAIL, 0xfee00000, QSIZE, true, true }, -EFAULT },
-	{ "wraps",		{ 0ull - 16, AVAIL, USED, QSIZE, true, true }, -EFAULT },
+	{ "as it should be",	{ DESC, AVAIL, USED, QSIZE, true, true, false }, 0 },
+	{ "the largest",	{ DESC, 0x10000, 0x20000, MAX, true, true, false }, 0 },
+	{ "one entry",		{ DESC, AVAIL, USED, 1, true, true, false }, 0 },
+	{ "to the last byte",	{ DESC, AVAIL, RAM - 72, QSIZE, true, true, false }, 0 },
+	{ "descriptors read-only",	{ ROM, AVAIL, USED, QSIZE, true, true, false }, 0 },
+	{ "no entries",		{ DESC, AVAIL, USED, 0, true, true, false }, -EINVAL },
+	{ "no power of two",	{ DESC, AVAIL, USED, 7, true, true, false }, -EINVAL },
+	{ "too large",		{ DESC, AVAIL, USED, 2 * MAX, true, true, false }, -EINVAL },
+	{ "far too large",	{ DESC, AVAIL, USED, 1u << 31, true, true, false }, -EINVAL },
+	{ "table ragged",	{ DESC + 8, AVAIL, USED, QSIZE, true, true, false }, -EFAULT },
+	{ "driver part ragged",	{ DESC, AVAIL + 1, USED, QSIZE, true, true, false }, -EFAULT },
+	{ "device part ragged",	{ DESC, AVAIL, USED + 2, QSIZE, true, true, false }, -EFAULT },
+	{ "table across regions",	{ NEXT - 16, AVAIL, USED, QSIZE, true, true, false }, -EFAULT },
+	{ "driver part across",	{ DESC, NEXT - 8, USED, QSIZE, true, true, false }, -EFAULT },
+	{ "event past the end",	{ DESC, AVAIL, NEXT_END - 68, QSIZE, true, true, false }, -EFAULT },
+	{ "device part read-only",	{ DESC, AVAIL, ROM, QSIZE, true, true, false }, -EFAULT },
+	{ "table nowhere",	{ 1ull << 40, AVAIL, USED, QSIZE, true, true, false }, -EFAULT },
+	{ "driver part nowhere",	{ DESC, 1ull << 40, USED, QSIZE, true, true, false }, -EFAULT },
+	{ "device part nowhere",	{ DESC, AVAIL, 0xfee00000, QSIZE, true, true, false }, -EFAULT },
+	{ "wraps",		{ 0ull - 16, AVAIL, USED, QSIZE, true, true, false }, -EFAULT },
 };
 
 START_TEST(a_ring_is_checked_when_the_queue_goes_up)
@@ -805,7 +758,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_checked_fixture(tcase, setup, fixture_unmake);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, pop_gives_back_the_chain_the_driver_made);
 	tcase_add_test(tcase, one_buffer_of_either_kind_is_one_segment);
@@ -818,6 +771,7 @@ int main(void)
 	tcase_add_test(tcase, segments_of_crossing_buffers_count);
 	tcase_add_test(tcase, the_written_length_is_cut_to_what_was_offered);
 	tcase_add_test(tcase, chains_are_given_back_in_any_order_by_their_head);
+	tcase_add_test(tcase, chains_that_are_given_back_as_one_show_at_once);
 	tcase_add_test(tcase, what_is_not_in_flight_is_not_given_back);
 	tcase_add_test(tcase, a_late_push_after_a_reset_does_nothing);
 	tcase_add_test(tcase, generations_come_round_without_the_one_that_means_unknown);

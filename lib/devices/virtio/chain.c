@@ -11,14 +11,8 @@
 
 #include "devices/virtio/chain_priv.h"
 
-struct desc_table {
-	const struct vring_desc *host;	/* NULL: not in one region; read by address */
-	vmm_gpa_t gpa;
-	uint32_t size;
-};
-
-static bool desc_read(const struct vmm_queue *q, const struct desc_table *table, uint32_t index,
-		      struct raw_desc *ret_desc)
+bool vmm__desc_read(const struct vmm_queue *q, const struct desc_table *table, uint32_t index,
+		    struct raw_desc *ret_desc)
 {
 	struct raw_desc raw;
 
@@ -46,13 +40,12 @@ static inline unsigned char *queue_host(struct vmm_queue *q, vmm_gpa_t gpa, uint
 	return host;
 }
 
-static const char *chain_add(struct vmm_queue *q, struct vmm_chain *chain, const struct raw_desc *d)
+static inline const char *chain_add(struct vmm_queue *q, struct vmm_chain *chain, uint64_t addr,
+				    uint32_t len, bool in)
 {
-	bool in = desc_flags(d->rest) & VRING_DESC_F_WRITE;
 	unsigned access = in ? VMM_MEM_WRITE : VMM_MEM_READ;
 	unsigned used = chain->nr_out + chain->nr_in;
-	uint32_t len = desc_len(d->rest);
-	unsigned char *host = queue_host(q, d->addr, len, access);
+	unsigned char *host = queue_host(q, addr, len, access);
 	int n = len > 0;
 
 	if (unlikely(!in && chain->nr_in > 0))
@@ -63,7 +56,7 @@ static const char *chain_add(struct vmm_queue *q, struct vmm_chain *chain, const
 	if (likely(host && used < VMM_CHAIN_MAX)) {
 		chain->iov[used] = (struct iovec){ .iov_base = host, .iov_len = len };
 	} else if (n > 0) {
-		n = vmm_mem_iov(q->mem, d->addr, len, access, chain->iov + used,
+		n = vmm_mem_iov(q->mem, addr, len, access, chain->iov + used,
 				VMM_CHAIN_MAX - used);
 		if (n < 0)
 			return n == -ENOBUFS ? "more buffers than a chain may have" :
@@ -81,24 +74,28 @@ static const char *chain_add(struct vmm_queue *q, struct vmm_chain *chain, const
 	return NULL;
 }
 
-/* VIRTIO 1.2, 2.7.5.3. */
-static const char *table_enter(struct vmm_queue *q, struct desc_table *table,
-			       const struct raw_desc *d)
+const char *vmm__chain_add(struct vmm_queue *q, struct vmm_chain *chain, uint64_t addr,
+			   uint32_t len, bool in)
 {
-	uint32_t len = desc_len(d->rest);
+	return chain_add(q, chain, addr, len, in);
+}
 
+/* VIRTIO 1.2, 2.7.5.3 and 2.8.7. */
+const char *vmm__chain_table(struct vmm_queue *q, uint64_t addr, uint32_t len, uint32_t flags,
+			     struct desc_table *table)
+{
 	if (!q->indirect)
 		return "an indirect table that was not negotiated";
-	if (desc_flags(d->rest) & VRING_DESC_F_NEXT)
+	if (flags & VRING_DESC_F_NEXT)
 		return "an indirect table with a next descriptor";
 	if (len % sizeof(struct vring_desc) != 0)
 		return "an indirect table with a ragged end";
 	if (len / sizeof(struct vring_desc) > UINT16_MAX)
 		return "an indirect table longer than its indices reach";
 
-	table->gpa = d->addr;
+	table->gpa = addr;
 	table->size = len / (uint32_t)sizeof(struct vring_desc);
-	table->host = (const void *)queue_host(q, d->addr, len, VMM_MEM_READ);
+	table->host = (const void *)queue_host(q, addr, len, VMM_MEM_READ);
 	return NULL;
 }
 
@@ -110,8 +107,7 @@ const char *vmm__chain_walk(struct vmm_queue *q, const struct vring_desc *host, 
 	bool indirect = false;
 	unsigned left = VMM_CHAIN_MAX;
 
-	chain->nr_out = chain->nr_in = 0;
-	chain->out_len = chain->in_len = 0;
+	chain_clear(chain);
 
 	for (;;) {
 		uint32_t next = desc_next(d.rest);
@@ -121,13 +117,15 @@ const char *vmm__chain_walk(struct vmm_queue *q, const struct vring_desc *host, 
 			if (indirect)
 				return "an indirect table inside another";
 			/* 2.7.5.3.2: the write flag of what names a table is ignored. */
-			why = table_enter(q, &table, &d);
+			why = vmm__chain_table(q, d.addr, desc_len(d.rest), desc_flags(d.rest),
+					       &table);
 			indirect = true;
 			next = 0;
 		} else if (left-- == 0) {
 			return "a chain that loops, or is longer than a chain may be";
 		} else {
-			why = chain_add(q, chain, &d);
+			why = chain_add(q, chain, d.addr, desc_len(d.rest),
+					desc_flags(d.rest) & VRING_DESC_F_WRITE);
 			if (!why && !(desc_flags(d.rest) & VRING_DESC_F_NEXT))
 				return NULL;
 		}
@@ -136,7 +134,7 @@ const char *vmm__chain_walk(struct vmm_queue *q, const struct vring_desc *host, 
 
 		if (next >= table.size)
 			return "a descriptor outside its table";
-		if (!desc_read(q, &table, next, &d))
+		if (!vmm__desc_read(q, &table, next, &d))
 			return "an indirect table that is not in guest memory";
 	}
 }

@@ -48,8 +48,33 @@ static inline uint32_t desc_next(uint64_t rest)
 	return (uint32_t)(rest >> 48);
 }
 
+/* Descriptors in a row in guest memory. */
+struct desc_table {
+	const struct vring_desc *host;	/* NULL: not in one region; read by address */
+	vmm_gpa_t gpa;
+	uint32_t size;
+};
+
+static inline void chain_clear(struct vmm_chain *chain)
+{
+	chain->nr_out = chain->nr_in = 0;
+	chain->out_len = chain->in_len = 0;
+}
+
+/* Add one buffer to what was gathered. NULL, or why it cannot be. */
+const char *vmm__chain_add(struct vmm_queue *q, struct vmm_chain *chain, uint64_t addr,
+			   uint32_t len, bool in);
+
+/* The indirect table that a descriptor with @flags names. NULL, or why it cannot be. */
+const char *vmm__chain_table(struct vmm_queue *q, uint64_t addr, uint32_t len, uint32_t flags,
+			     struct desc_table *ret_table);
+
+/* Fetch a descriptor, once. False: it is not in guest memory. */
+bool vmm__desc_read(const struct vmm_queue *q, const struct desc_table *table, uint32_t index,
+		    struct raw_desc *ret_desc);
+
 /*
- * Gather the chain that begins with the descriptor @addr, @rest of a table of @size.
+ * Gather the chain of a split ring that begins with the descriptor @addr, @rest of a table of @size.
  * NULL, or why it cannot be. chain->head and generation are the caller's.
  */
 const char *vmm__chain_walk(struct vmm_queue *q, const struct vring_desc *table, uint32_t size,

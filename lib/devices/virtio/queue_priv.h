@@ -35,18 +35,22 @@ struct queue_setup {
 	uint32_t size;
 	bool indirect;		/* VIRTIO_F_RING_INDIRECT_DESC was negotiated */
 	bool event_idx;		/* VIRTIO_F_RING_EVENT_IDX was negotiated */
+	bool packed;		/* VIRTIO_F_RING_PACKED was negotiated */
 };
 
 /*
  * A ring format. pop() asks vmm__queue_open() before it looks at the ring, and
- * then says in @ready how many chains it knows of, within the budget. push()
- * comes with a head that is in flight and a length that was checked.
+ * then says in @ready how many chains may be had without asking again, within the
+ * budget. push() comes with a head that was in flight, what was remembered of it, and a
+ * length that was checked; with @more, the driver does not get to see it before the
+ * push that follows at once. unpop() comes with what was remembered of the last chain.
  */
 struct ring_ops {
 	int (*up)(struct vmm_queue *q, const struct queue_setup *setup);
 	int (*pop)(struct vmm_queue *q, struct vmm_chain *chain);
-	void (*push)(struct vmm_queue *q, uint16_t head, uint32_t written);
-	void (*unpop)(struct vmm_queue *q);
+	void (*push)(struct vmm_queue *q, uint16_t head, uint64_t flight, uint32_t written,
+		     bool more);
+	void (*unpop)(struct vmm_queue *q, uint64_t flight);
 	bool (*wants_interrupt)(struct vmm_queue *q);
 };
 
@@ -65,6 +69,24 @@ struct split_ring {
 	bool event_idx;
 };
 
+/* VIRTIO 1.2, 2.8. Likewise; a place in the ring is an index and the lap's wrap counter. */
+struct packed_ring {
+	struct vring_packed_desc *desc;
+	const struct vring_packed_desc_event *driver;
+	struct vring_packed_desc_event *device;
+	uint32_t size;
+	uint32_t next_avail;
+	uint32_t next_used;
+	uint32_t in_use;	/* descriptors of the chains in flight */
+	uint16_t avail_flags;	/* AVAIL and USED, as of a descriptor that is available in this lap */
+	uint16_t used_flags;	/* and as of one that is used */
+	uint32_t untold;	/* descriptors used since we last asked what the driver wants */
+	uint64_t *held;		/* the used descriptor that is to be written last, and: */
+	uint64_t held_rest;
+	bool armed;		/* the driver was asked to notify of the next chain */
+	bool event_idx;
+};
+
 struct vmm_queue {
 	uint32_t ready;		/* chains to be had without a look at state, budget or ring */
 	uint32_t state;		/* enum queue_state */
@@ -72,7 +94,10 @@ struct vmm_queue {
 	const struct ring_ops *ring;
 	uint64_t *in_flight;	/* by head: IN_FLIGHT | bytes of the in part, or 0 */
 	const struct mem_region *region;	/* of the last buffer; any at first */
-	struct split_ring split;
+	union {
+		struct split_ring split;
+		struct packed_ring packed;
+	};
 
 	uint64_t budget;	/* beyond those that are ready */
 	uint16_t generation;	/* of the activation; never 0 */
@@ -89,8 +114,10 @@ struct vmm_queue {
 };
 
 #define IN_FLIGHT	(1ull << 32)
+#define FLIGHT_SHIFT	33	/* above it: the ring format's */
 
 extern const struct ring_ops vmm__ring_split;
+extern const struct ring_ops vmm__ring_packed;
 
 /* A queue that is down. -ENOMEM. */
 int vmm__queue_init(struct vmm_queue *q, const struct vmm_mem *mem, uint32_t max_size);
@@ -106,6 +133,13 @@ void vmm__queue_set_budget(struct vmm_queue *q, uint64_t budget);
 
 /* From a ring format, before it looks: 1, or what pop() answers without a look. */
 int vmm__queue_open(struct vmm_queue *q);
+
+/*
+ * From a ring format going up: the host bytes of one part of it, in one region and aligned
+ * as the specification wants (VIRTIO 1.2, 2.7 and 2.8.10.1). NULL with words.
+ */
+void *vmm__queue_part(const struct vmm_queue *q, const char *what, vmm_gpa_t gpa, uint64_t len,
+		      unsigned align, unsigned access);
 
 /* From a ring format: the driver lied. Returns -EBADMSG. */
 int vmm__queue_break(struct vmm_queue *q, const char *why);

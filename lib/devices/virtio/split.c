@@ -12,11 +12,7 @@
 #include <endian.h>
 #include <errno.h>
 
-#include "core/error_priv.h"
 #include "devices/virtio/split_priv.h"
-
-#define STORE16(p, v)	__atomic_store_n((p), htole16(v), __ATOMIC_RELAXED)
-#define STORE32(p, v)	__atomic_store_n((p), htole32(v), __ATOMIC_RELAXED)
 
 /* 2.7.7 and 2.7.8: each side's wish lies after the other side's ring. */
 static uint16_t used_event(const struct split_ring *s)
@@ -29,25 +25,6 @@ static void set_avail_event(struct split_ring *s, uint16_t value)
 	STORE16((__virtio16 *)(void *)&s->used->ring[s->mask + 1], value);
 }
 
-/* One part of a ring: in one region, aligned as the table in 2.7 wants. NULL with words. */
-static void *ring_part(const struct vmm_queue *q, const char *what, vmm_gpa_t gpa, uint64_t len,
-		       unsigned align, unsigned access)
-{
-	void *host = vmm__mem_ptr(q->mem, gpa, len, access);
-
-	if (!host) {
-		vmm__fail(-EFAULT, "queue %u: the %s at 0x%llx is not in guest memory", q->index,
-			  what, (unsigned long long)gpa);
-		return NULL;
-	}
-	if (gpa % align != 0 || (uintptr_t)host % align != 0) {
-		vmm__fail(-EFAULT, "queue %u: the %s at 0x%llx is not aligned to %u", q->index,
-			  what, (unsigned long long)gpa, align);
-		return NULL;
-	}
-	return host;
-}
-
 static int split_up(struct vmm_queue *q, const struct queue_setup *setup)
 {
 	struct split_ring s = {
@@ -56,12 +33,12 @@ static int split_up(struct vmm_queue *q, const struct queue_setup *setup)
 		.event_idx = setup->event_idx,
 	};
 
-	s.desc = ring_part(q, "descriptor table", setup->desc, 16ull * setup->size, 16,
-			   VMM_MEM_READ);
-	s.avail = ring_part(q, "available ring", setup->driver, 6 + 2ull * setup->size, 2,
-			    VMM_MEM_READ);
-	s.used = ring_part(q, "used ring", setup->device, 6 + 8ull * setup->size, 4,
-			   VMM_MEM_WRITE);
+	s.desc = vmm__queue_part(q, "descriptor table", setup->desc, 16ull * setup->size, 16,
+				 VMM_MEM_READ);
+	s.avail = vmm__queue_part(q, "available ring", setup->driver, 6 + 2ull * setup->size, 2,
+				  VMM_MEM_READ);
+	s.used = vmm__queue_part(q, "used ring", setup->device, 6 + 8ull * setup->size, 4,
+				 VMM_MEM_WRITE);
 	if (!s.desc || !s.avail || !s.used)
 		return -EFAULT;
 
@@ -142,20 +119,15 @@ static int split_pop(struct vmm_queue *q, struct vmm_chain *chain)
 	return 1;
 }
 
-static void split_unpop(struct vmm_queue *q)
+static void split_unpop(struct vmm_queue *q, uint64_t flight)
 {
 	q->split.next_avail--;
 }
 
-static void split_push(struct vmm_queue *q, uint16_t head, uint32_t written)
+static void split_push(struct vmm_queue *q, uint16_t head, uint64_t flight, uint32_t written,
+		       bool more)
 {
-	struct split_ring *s = &q->split;
-	vring_used_elem_t *elem = &s->used->ring[s->next_used & s->mask];
-
-	STORE32(&elem->id, head);
-	STORE32(&elem->len, written);
-	/* Buffer and element before the index. */
-	__atomic_store_n(&s->used->idx, htole16(++s->next_used), __ATOMIC_RELEASE);
+	split_give(&q->split, head, written, more);
 }
 
 /* VIRTIO 1.2, 2.7.7. */
