@@ -77,12 +77,26 @@ struct vmm_device_ops {
 
 	/* Free @state. Called once, after reset(). */
 	void (*destroy)(void *state);
+
+	/*
+	 * The driver reset @queue alone (VIRTIO 1.2, 2.6.1): let go of every chain of it, as
+	 * reset() does of all. It gives nothing out and takes nothing back now; if the driver
+	 * enables it again, kick() is called. NULL: VIRTIO_F_RING_RESET is not offered.
+	 */
+	void (*queue_reset)(struct vmm_device *dev, struct vmm_queue *queue);
 };
 
 enum vmm_transport {
 	VMM_TRANSPORT_DEFAULT	= 0,	/* what the guest's config says; at first PCI */
 	VMM_TRANSPORT_PCI	= 1,	/* virtio-pci, modern, MSI-X (VIRTIO 1.2, 4.1) */
 	VMM_TRANSPORT_MMIO	= 2,	/* virtio-mmio version 2 (VIRTIO 1.2, 4.2) */
+};
+
+/** Which formats of its rings a device offers; docs/benchmarks.md compares them. */
+enum vmm_queue_format {
+	VMM_QUEUE_DEFAULT	= 0,	/* what the guest's config says; at first VMM_QUEUE_SPLIT */
+	VMM_QUEUE_SPLIT		= 1,	/* split rings only (VIRTIO 1.2, 2.7) */
+	VMM_QUEUE_PACKED	= 2,	/* packed ones too (2.8): the driver chooses, and Linux takes them */
 };
 
 #define VMM_DEVICE_QUEUES_MAX	64	/* queues of a device */
@@ -102,6 +116,8 @@ struct vmm_device_config {
 	uint32_t queue_size;		/* entries; a power of two up to VMM_QUEUE_SIZE_MAX; default 256 */
 	uint32_t transport;		/* enum vmm_transport */
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
+	uint32_t queue_format;		/* enum vmm_queue_format */
+	uint32_t reserved;
 };
 
 #define VMM_DEVICE_CONFIG_INIT	VMM_SIZED(struct vmm_device_config)

@@ -85,7 +85,8 @@ struct vmm_config {
 	uint32_t kick_signal;	/* the number that brings vCPUs out of KVM, SIGRTMIN .. SIGRTMAX; default
 				   SIGRTMIN. No handler is installed and only vCPU threads get it;
 				   but do not send this number to the process: it may be lost */
-	uint32_t reserved;
+	uint32_t queue_format;	/* enum vmm_queue_format of <libvmm/device.h> for devices that do
+				   not say */
 };
 
 #define VMM_CONFIG_INIT	VMM_SIZED(struct vmm_config)

@@ -60,6 +60,9 @@ static int config_take(struct vmm_config *c, const struct vmm_config *config)
 	if (c->transport > VMM_TRANSPORT_MMIO)
 		return vmm__fail(-EINVAL, "%s: transport %u is none of VMM_TRANSPORT_", c->name,
 				 c->transport);
+	if (c->queue_format > VMM_QUEUE_PACKED)
+		return vmm__fail(-EINVAL, "%s: queue format %u is none of VMM_QUEUE_", c->name,
+				 c->queue_format);
 	if (c->kick_signal != 0 &&
 	    (c->kick_signal < (uint32_t)SIGRTMIN || c->kick_signal > (uint32_t)SIGRTMAX))
 		return vmm__fail(-EINVAL, "%s: kick_signal is %u, %d to %d are possible", c->name,
@@ -273,7 +276,8 @@ static int make_machine(struct vmm *vm, const struct vmm_config *c)
 	vm->host = (struct device_host){
 		.mem = &vm->mem, .irqs = &vm->irqs, .mmio = &vm->mmio, .ports = &vm->ports,
 		.pci = vm->pci, .loop = vm->loop, .vm_fd = vm->vm_fd, .default_transport = c->transport,
-		.nr_mmio = &vm->nr_mmio, .cancel = &vm->cancel, .broken = device_broken, .data = vm,
+		.default_queue_format = c->queue_format, .nr_mmio = &vm->nr_mmio, .cancel = &vm->cancel,
+		.broken = device_broken, .data = vm,
 	};
 	return r;
 }

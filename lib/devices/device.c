@@ -56,6 +56,11 @@ static int config_check(struct vmm_device_config *config, const char *name)
 	if (config->config_bytes > VMM_DEVICE_CONFIG_MAX)
 		return vmm__fail(-EINVAL, "%s: %u bytes of config space; at most %u can be", name,
 				 config->config_bytes, VMM_DEVICE_CONFIG_MAX);
+	if (config->queue_format > VMM_QUEUE_PACKED)
+		return vmm__fail(-EINVAL, "%s: queue format %u is none of VMM_QUEUE_", name,
+				 config->queue_format);
+	if (config->reserved)
+		return vmm__fail(-EINVAL, "%s: a reserved field is not zero", name);
 	if (vmm__virtio_reserved_feature(&config->features))
 		return vmm__fail(-EINVAL, "%s: feature bits 24 .. 49 are the library's to offer",
 				 name);
@@ -151,10 +156,13 @@ static void queues_destroy(struct vmm_device *dev)
 	free(dev->queues);
 }
 
-static void registers_init(struct virtio *v, const struct vmm_device_config *config)
+static void registers_init(struct virtio *v, const struct vmm_device_config *config,
+			   const struct device_host *host, bool ring_reset)
 {
+	uint32_t format = config->queue_format ? config->queue_format : host->default_queue_format;
+
 	v->offered = config->features;
-	vmm__virtio_offer(&v->offered);
+	vmm__virtio_offer(&v->offered, format == VMM_QUEUE_PACKED, ring_reset);
 	v->nr_queues = config->nr_queues;
 	v->max_size = (uint16_t)config->queue_size;
 	v->config_bytes = config->config_bytes;
@@ -178,7 +186,7 @@ static struct vmm_device *device_alloc(const struct device_host *host,
 	dev->host = host;
 	dev->loop = config->loop ? config->loop : host->loop;
 	memcpy(dev->name, name, strlen(name) + 1);
-	registers_init(&dev->virtio, config);
+	registers_init(&dev->virtio, config, host, ops->queue_reset);
 	pthread_mutex_init(&dev->lock, NULL);
 	vmm__loop_get(dev->loop);
 	return dev;

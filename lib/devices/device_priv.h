@@ -24,6 +24,7 @@ struct device_host {
 	struct vmm_loop *loop;		/* the guest's home loop */
 	int vm_fd;
 	uint32_t default_transport;	/* enum vmm_transport */
+	uint32_t default_queue_format;	/* enum vmm_queue_format */
 	uint32_t *nr_mmio;		/* virtio-mmio windows taken so far: index of the next */
 	const struct loop_cancel *cancel;	/* the guest is being stopped: for vmm__loop_call() */
 	/* A driver broke the rules: make an event of it. Any thread. */

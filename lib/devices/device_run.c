@@ -107,28 +107,35 @@ void vmm__device_queue_broke(struct vmm_queue *q, const char *why)
 
 /* ---- activation and reset, on the loop ---- */
 
+static int queue_up(struct vmm_device *dev, const struct vmm_features *features, uint32_t index,
+		    const struct virtio_queue *regs)
+{
+	struct vmm_queue *q = &dev->queues[index].queue;
+	const struct queue_setup setup = {
+		.desc = regs->desc,
+		.driver = regs->driver,
+		.device = regs->device,
+		.size = regs->size,
+		.indirect = vmm_features_has(features, VIRTIO_RING_F_INDIRECT_DESC),
+		.event_idx = vmm_features_has(features, VIRTIO_RING_F_EVENT_IDX),
+		.packed = vmm_features_has(features, VIRTIO_F_RING_PACKED),
+	};
+	int r = vmm__queue_up(q, &setup);
+
+	if (r == 0 && dev->transport->may_dma && !dev->transport->may_dma(dev))
+		vmm__queue_set_state(q, QUEUE_PAUSED);
+	return r;
+}
+
 /* The registers of the queues are frozen since DRIVER_OK: no lock. */
 static int queues_up(struct vmm_device *dev, const struct vmm_features *features)
 {
-	bool dma = !dev->transport->may_dma || dev->transport->may_dma(dev);
-
 	for (uint32_t i = 0; i < dev->nr_queues; i++) {
 		const struct virtio_queue *regs = &dev->virtio.queues[i];
-		struct vmm_queue *q = &dev->queues[i].queue;
-		const struct queue_setup setup = {
-			.desc = regs->desc,
-			.driver = regs->driver,
-			.device = regs->device,
-			.size = regs->size,
-			.indirect = vmm_features_has(features, VIRTIO_RING_F_INDIRECT_DESC),
-			.event_idx = vmm_features_has(features, VIRTIO_RING_F_EVENT_IDX),
-		};
-		int r = regs->enabled ? vmm__queue_up(q, &setup) : 0;
+		int r = regs->enabled ? queue_up(dev, features, i, regs) : 0;
 
 		if (r < 0)
 			return r;
-		if (q->state == QUEUE_UP && !dma)
-			vmm__queue_set_state(q, QUEUE_PAUSED);
 	}
 	return 0;
 }
@@ -204,6 +211,64 @@ static void reset(void *data)
 	vmm__device_reset_now(data);
 }
 
+/* ---- one queue alone (VIRTIO 1.2, 2.6.1), on the loop ---- */
+
+struct queue_call {
+	struct vmm_device *dev;
+	uint32_t index;
+};
+
+static void queue_reset(void *data)
+{
+	struct queue_call *call = data;
+	struct vmm_device *dev = call->dev;
+	struct device_queue *dq = &dev->queues[call->index];
+	bool wanted;
+
+	/* The driver may have reset the device on another vCPU meanwhile. */
+	pthread_mutex_lock(&dev->lock);
+	wanted = dev->virtio.live && dev->virtio.queues[call->index].resetting;
+	pthread_mutex_unlock(&dev->lock);
+	if (!wanted)
+		return;
+
+	/* One that is broken stays so until the device is reset. */
+	if (!dev->broken) {
+		if (dq->queue.state != QUEUE_DOWN)
+			vmm__queue_down(&dq->queue);
+		dev->ops.queue_reset(dev, &dq->queue);
+	}
+	if (dev->transport->queue_reset)
+		dev->transport->queue_reset(dev, call->index);
+
+	/* Last: 4.1.4.3.1, it tells the driver that all of it is done. */
+	pthread_mutex_lock(&dev->lock);
+	vmm__virtio_queue_was_reset(&dev->virtio, call->index);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static void queue_enable(void *data)
+{
+	struct queue_call *call = data;
+	struct vmm_device *dev = call->dev;
+	struct device_queue *dq = &dev->queues[call->index];
+	struct vmm_features features;
+	struct virtio_queue regs;
+
+	pthread_mutex_lock(&dev->lock);
+	features = dev->virtio.driver;
+	regs = dev->virtio.queues[call->index];
+	pthread_mutex_unlock(&dev->lock);
+	/* Another vCPU may have reset queue or device meanwhile, and brought it up again. */
+	if (!regs.enabled || !dev->active || dq->queue.state != QUEUE_DOWN)
+		return;
+
+	if (queue_up(dev, &features, call->index, &regs) < 0)
+		vmm_device_break(dev, vmm_last_error());
+	else if (dq->queue.state == QUEUE_UP)
+		vmm_defer(&dq->again);
+}
+
 /* ---- from vCPUs ---- */
 
 /* When the guest is being stopped nothing happens: everything is reset then anyway. */
@@ -224,6 +289,40 @@ void vmm__device_write_status(struct vmm_device *dev, uint32_t value)
 		return;
 	call_loop(dev, action == VIRTIO_RESET ? reset : activate, dev);
 	dev->transport->sync_doorbells(dev);
+}
+
+static void queue_call(struct vmm_device *dev, enum virtio_action action, uint32_t index)
+{
+	struct queue_call call = { .dev = dev, .index = index };
+
+	if (action == VIRTIO_NONE)
+		return;
+	call_loop(dev, action == VIRTIO_QUEUE_RESET ? queue_reset : queue_enable, &call);
+	dev->transport->sync_doorbells(dev);
+}
+
+void vmm__device_enable_queue(struct vmm_device *dev, bool enabled)
+{
+	enum virtio_action action;
+	uint32_t index;
+
+	pthread_mutex_lock(&dev->lock);
+	index = dev->virtio.queue_select;
+	action = vmm__virtio_set_enabled(&dev->virtio, enabled);
+	pthread_mutex_unlock(&dev->lock);
+	queue_call(dev, action, index);
+}
+
+void vmm__device_reset_queue(struct vmm_device *dev)
+{
+	enum virtio_action action;
+	uint32_t index;
+
+	pthread_mutex_lock(&dev->lock);
+	index = dev->virtio.queue_select;
+	action = vmm__virtio_reset_queue(&dev->virtio);
+	pthread_mutex_unlock(&dev->lock);
+	queue_call(dev, action, index);
 }
 
 uint64_t vmm__device_read_config(struct vmm_device *dev, uint32_t offset, uint32_t width)

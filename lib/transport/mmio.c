@@ -26,6 +26,9 @@
 #define MMIO_VENDOR	0x4d4d564cu	/* "LVMM" */
 #define MMIO_LENGTH	(VIRTIO_MMIO_CONFIG + VMM_DEVICE_CONFIG_MAX)
 
+/* VIRTIO 1.2, 4.2.2. */
+#define MMIO_QUEUE_RESET	0x0c0
+
 struct virtio_mmio {
 	struct vmm_device *dev;
 	vmm_gpa_t base;
@@ -45,7 +48,8 @@ static uint32_t queue_register(const struct virtio *v, uint64_t offset)
 
 	if (!q)
 		return 0;
-	return offset == VIRTIO_MMIO_QUEUE_NUM_MAX ? v->max_size : q->enabled;
+	return offset == VIRTIO_MMIO_QUEUE_NUM_MAX ? v->max_size :
+	       offset == VIRTIO_MMIO_QUEUE_READY ? q->enabled : q->resetting;
 }
 
 static uint32_t control_read(struct virtio_mmio *mmio, uint64_t offset)
@@ -65,6 +69,7 @@ static uint32_t control_read(struct virtio_mmio *mmio, uint64_t offset)
 		return vmm__virtio_offered_word(v);
 	case VIRTIO_MMIO_QUEUE_NUM_MAX:
 	case VIRTIO_MMIO_QUEUE_READY:
+	case MMIO_QUEUE_RESET:
 		return queue_register(v, offset);
 	case VIRTIO_MMIO_INTERRUPT_STATUS:
 		return __atomic_load_n(&mmio->interrupts, __ATOMIC_ACQUIRE);
@@ -102,9 +107,6 @@ static void control_write(struct virtio_mmio *mmio, uint64_t offset, uint32_t va
 		break;
 	case VIRTIO_MMIO_QUEUE_NUM:
 		vmm__virtio_set_size(v, value);
-		break;
-	case VIRTIO_MMIO_QUEUE_READY:
-		vmm__virtio_set_enabled(v, value & 1);
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
 		__atomic_fetch_and(&mmio->interrupts, ~value, __ATOMIC_ACQ_REL);
@@ -155,6 +157,11 @@ static void mmio_write(void *state, uint64_t offset, uint32_t width, uint64_t va
 
 	if (offset == VIRTIO_MMIO_STATUS) {
 		vmm__device_write_status(mmio->dev, (uint32_t)value);
+	} else if (offset == VIRTIO_MMIO_QUEUE_READY) {
+		vmm__device_enable_queue(mmio->dev, value & 1);
+	} else if (offset == MMIO_QUEUE_RESET) {
+		if (value == 1)
+			vmm__device_reset_queue(mmio->dev);
 	} else if (offset == VIRTIO_MMIO_QUEUE_NOTIFY) {
 		vmm__device_notify(mmio->dev, (uint32_t)value);
 	} else {

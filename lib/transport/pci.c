@@ -304,6 +304,15 @@ static void pci_reset(struct vmm_device *dev)
 	pthread_mutex_unlock(&dev->lock);
 }
 
+static void pci_queue_reset(struct vmm_device *dev, uint32_t queue)
+{
+	struct virtio_pci *p = dev->transport_state;
+
+	pthread_mutex_lock(&dev->lock);
+	__atomic_store_n(&p->queue_vectors[queue], VIRTIO_MSI_NO_VECTOR, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 static void pci_machine_reset(struct vmm_device *dev)
 {
 	struct virtio_pci *p = dev->transport_state;
@@ -319,6 +328,7 @@ const struct transport_ops vmm__transport_pci = {
 	.plug = pci_plug,
 	.unplug = pci_unplug,
 	.reset = pci_reset,
+	.queue_reset = pci_queue_reset,
 	.machine_reset = pci_machine_reset,
 	.sync_doorbells = pci_sync_doorbells,
 	.may_dma = pci_may_dma,

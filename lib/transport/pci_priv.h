@@ -16,7 +16,7 @@
 /* BAR 0: the registers. Notifications have a page of their own, so that it can be mapped alone. */
 #define VIRTIO_PCI_BAR		0
 #define COMMON_OFFSET		0x0000u
-#define COMMON_LENGTH		((uint32_t)sizeof(struct virtio_pci_common_cfg))
+#define COMMON_LENGTH		0x3cu	/* up to queue_reset */
 #define ISR_OFFSET		0x0100u
 #define ISR_LENGTH		4u
 #define CONFIG_OFFSET		0x0200u

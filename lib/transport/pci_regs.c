@@ -36,8 +36,11 @@ static uint32_t queue_word(const struct virtio_pci *p, uint32_t offset)
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
 		/* Queue n is notified at n * NOTIFY_MULTIPLIER. */
 		return q ? q->enabled | v->queue_select << 16 : 0;
+	case VIRTIO_PCI_COMMON_Q_NDATA:
+		/* Its upper half: queue_reset, 1 as long as it takes. */
+		return q ? (uint32_t)q->resetting << 16 : 0;
 	default:
-		return q && offset < COMMON_LENGTH ? address_word(q, offset) : 0;
+		return q && offset < VIRTIO_PCI_COMMON_Q_NDATA ? address_word(q, offset) : 0;
 	}
 }
 
@@ -104,11 +107,6 @@ static void write16(struct virtio_pci *p, uint32_t offset, uint32_t value)
 		if (vmm__virtio_queue(v))
 			set_vector(p, &p->queue_vectors[v->queue_select], value);
 		break;
-	case VIRTIO_PCI_COMMON_Q_ENABLE:
-		/* 4.1.4.3.2: 0 is not written. */
-		if (value == 1)
-			vmm__virtio_set_enabled(v, true);
-		break;
 	}
 }
 
@@ -145,6 +143,17 @@ static void common_write(struct virtio_pci *p, uint32_t offset, uint32_t width, 
 {
 	if (offset == VIRTIO_PCI_COMMON_STATUS && width == 1) {
 		vmm__device_write_status(p->dev, (uint32_t)value & 0xff);
+		return;
+	}
+	/* 4.1.4.3.2: 0 is written to neither. */
+	if (width == 2 && offset == VIRTIO_PCI_COMMON_Q_ENABLE) {
+		if ((value & 0xffff) == 1)
+			vmm__device_enable_queue(p->dev, true);
+		return;
+	}
+	if (width == 2 && offset == VIRTIO_PCI_COMMON_Q_RESET) {
+		if ((value & 0xffff) == 1)
+			vmm__device_reset_queue(p->dev);
 		return;
 	}
 

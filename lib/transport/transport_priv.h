@@ -33,9 +33,11 @@ struct transport_ops {
 	void (*unplug)(struct vmm_device *dev);
 	/* The device is being reset: no cause of an interrupt is left, no vector assigned. */
 	void (*reset)(struct vmm_device *dev);
+	/* One queue is: likewise, of it alone. On the loop. Optional. */
+	void (*queue_reset)(struct vmm_device *dev, uint32_t queue);
 	/* The machine was reset: forget what a driver's reset leaves (BARs, masks). Optional. */
 	void (*machine_reset)(struct vmm_device *dev);
-	/* The device went live, or was reset: see vmm__doorbells_sync(). Not on the loop. */
+	/* The device or a queue went live, or was reset: see vmm__doorbells_sync(). Not on the loop. */
 	void (*sync_doorbells)(struct vmm_device *dev);
 	/* Whether the device may use guest memory now. Any thread. Optional: always. */
 	bool (*may_dma)(struct vmm_device *dev);
@@ -81,6 +83,9 @@ struct vmm_device {
 
 /* May wait for the loop. */
 void vmm__device_write_status(struct vmm_device *dev, uint32_t value);
+/* Of the selected queue. */
+void vmm__device_enable_queue(struct vmm_device *dev, bool enabled);
+void vmm__device_reset_queue(struct vmm_device *dev);
 void vmm__device_write_config(struct vmm_device *dev, uint32_t offset, uint32_t width,
 			      uint64_t value);
 /* may_dma() may have a new answer. May wait for the loop. */

@@ -28,9 +28,9 @@ struct fake_device *fuzz_setup(bool with_pci)
 	fake_setup(with_pci);
 	for (int i = 0; i < 2; i++) {
 		const struct vmm_device_config config = {
-			.size = sizeof(config), .ops = &fake_device_ops, .state = &devices[i],
+			.size = sizeof(config), .ops = &fake_reset_ops, .state = &devices[i],
 			.config_space = "0123456789", .config_bytes = 10, .nr_queues = 3,
-			.queue_size = 16,
+			.queue_size = 16, .queue_format = VMM_QUEUE_PACKED,
 			.transport = with_pci ? VMM_TRANSPORT_PCI : VMM_TRANSPORT_MMIO,
 		};
 

@@ -12,7 +12,8 @@ static void bring_up(vmm_gpa_t base, uint32_t value)
 	fake_write(base + VIRTIO_MMIO_DRIVER_FEATURES_SEL, 4, 0);
 	fake_write(base + VIRTIO_MMIO_DRIVER_FEATURES, 4, value & 0x30000000);
 	fake_write(base + VIRTIO_MMIO_DRIVER_FEATURES_SEL, 4, 1);
-	fake_write(base + VIRTIO_MMIO_DRIVER_FEATURES, 4, 1);
+	/* Packed rings, and the reset of one queue. */
+	fake_write(base + VIRTIO_MMIO_DRIVER_FEATURES, 4, 1 | (value >> 30 & 1) << 2 | (value >> 31) << 8);
 	for (int i = 0; i < 4; i++) {
 		fake_write(base + VIRTIO_MMIO_STATUS, 4, status[i]);
 		if (i != 2)

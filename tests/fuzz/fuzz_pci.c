@@ -38,7 +38,8 @@ static void bring_up(uint64_t base, uint32_t value)
 	fake_write(base + VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
 	fake_write(base + VIRTIO_PCI_COMMON_GF, 4, value & 0x30000000);
 	fake_write(base + VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
-	fake_write(base + VIRTIO_PCI_COMMON_GF, 4, 1);
+	/* Packed rings, and the reset of one queue. */
+	fake_write(base + VIRTIO_PCI_COMMON_GF, 4, 1 | (value >> 30 & 1) << 2 | (value >> 31) << 8);
 	for (int i = 0; i < 4; i++) {
 		fake_write(base + VIRTIO_PCI_COMMON_STATUS, 1, status[i]);
 		if (i != 2)

@@ -323,6 +323,17 @@ static void device_config_write(struct vmm_device *dev, uint32_t offset, const v
 	memcpy(d->config_data, data, len);
 }
 
+/* By now the queue gives nothing out and takes nothing back. */
+static void device_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
+{
+	struct fake_device *d = vmm_device_state(dev);
+	struct vmm_chain chain;
+
+	ck_assert(vmm_device_active(dev));
+	ck_assert_int_eq(vmm_queue_pop(queue, &chain), 0);
+	d->queue_resets[vmm_queue_index(queue)]++;
+}
+
 static void device_destroy(void *state)
 {
 	struct fake_device *d = state;
@@ -330,13 +341,15 @@ static void device_destroy(void *state)
 	d->destroyed++;
 }
 
-const struct vmm_device_ops fake_device_ops = {
-	.size = sizeof(struct vmm_device_ops),
-	.name = "fake",
-	.virtio_id = 2,
-	.activate = device_activate,
-	.kick = device_kick,
-	.reset = device_reset,
-	.config_write = device_config_write,
-	.destroy = device_destroy,
-};
+#define FAKE_OPS					\
+	.size = sizeof(struct vmm_device_ops),		\
+	.name = "fake",					\
+	.virtio_id = 2,					\
+	.activate = device_activate,			\
+	.kick = device_kick,				\
+	.reset = device_reset,				\
+	.config_write = device_config_write,		\
+	.destroy = device_destroy
+
+const struct vmm_device_ops fake_device_ops = { FAKE_OPS };
+const struct vmm_device_ops fake_reset_ops = { FAKE_OPS, .queue_reset = device_queue_reset };

@@ -96,6 +96,7 @@ struct fake_device {
 	struct vmm_features features;	/* as activated */
 	int activations;
 	int resets;
+	int queue_resets[VMM_DEVICE_QUEUES_MAX];
 	int destroyed;
 	int config_writes;
 	uint32_t config_offset, config_len;
@@ -111,6 +112,7 @@ struct fake_device {
 };
 
 extern const struct vmm_device_ops fake_device_ops;
+extern const struct vmm_device_ops fake_reset_ops;	/* with queue_reset() */
 void fake_device_give_back(struct fake_device *d);
 
 #endif

@@ -22,7 +22,7 @@ static void setup(void)
 {
 	v = (struct virtio){ .nr_queues = 2, .max_size = 256, .config_bytes = 12 };
 	v.offered.word[0] = 1 << 5;
-	vmm__virtio_offer(&v.offered);
+	vmm__virtio_offer(&v.offered, false, false);
 	vmm__virtio_reset(&v);
 }
 
@@ -49,11 +49,17 @@ START_TEST(the_librarys_own_offer_is_this)
 	struct vmm_features offer = { { 0 } };
 
 	/* RING_INDIRECT_DESC 28, RING_EVENT_IDX 29, VERSION_1 32: numbers, on purpose. */
-	vmm__virtio_offer(&offer);
+	vmm__virtio_offer(&offer, false, false);
 	ck_assert_uint_eq(offer.word[0], 0x30000000);
 	ck_assert_uint_eq(offer.word[1], 0x00000001);
 	ck_assert_uint_eq(offer.word[2], 0);
 	ck_assert_uint_eq(offer.word[3], 0);
+
+	/* RING_PACKED 34 and RING_RESET 40, each where it is wanted. */
+	vmm__virtio_offer(&offer, true, false);
+	ck_assert_uint_eq(offer.word[1], 0x00000005);
+	vmm__virtio_offer(&offer, false, true);
+	ck_assert_uint_eq(offer.word[1], 0x00000105);
 }
 END_TEST
 
@@ -287,11 +293,18 @@ START_TEST(sizes_that_cannot_be_keep_the_queue_from_being_enabled)
 	};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		setup();
-		vmm__virtio_set_size(&v, sizes[i].size);
-		vmm__virtio_set_enabled(&v, true);
-		ck_assert_int_eq(v.queues[0].enabled, sizes[i].good);
-		ck_assert_uint_eq(v.queues[0].size, sizes[i].good ? sizes[i].size : 0);
+		for (uint32_t packed = 0; packed < 8; packed += 4) {
+			/* 2.8.10.1: the size of a packed ring is any. */
+			bool good = sizes[i].good ||
+				    (packed && sizes[i].size > 0 && sizes[i].size <= 256);
+
+			enter(ACK | DRV | FOK, true);
+			v.driver.word[1] |= packed;
+			vmm__virtio_set_size(&v, sizes[i].size);
+			vmm__virtio_set_enabled(&v, true);
+			ck_assert_int_eq(v.queues[0].enabled, good);
+			ck_assert_uint_eq(v.queues[0].size, good ? sizes[i].size : 0);
+		}
 	}
 }
 END_TEST
@@ -351,6 +364,85 @@ START_TEST(a_live_device_does_not_change)
 	set_everything(64);
 	vmm__virtio_set_enabled(&v, true);
 	ck_assert_mem_eq(&before, &v, sizeof(v));
+}
+END_TEST
+
+/* ---- the reset of one queue ---- */
+
+enum { RING_RESET = 1 << 8 };	/* of the second word */
+
+static void enter_with_reset(uint8_t status)
+{
+	enter(status, true);
+	accept_word(1, 1 | RING_RESET);
+	v.driver.word[1] = 1 | RING_RESET;
+	v.queue_select = 1;
+}
+
+START_TEST(a_queue_is_reset_alone_only_where_that_was_agreed_on)
+{
+	struct virtio before;
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		bool agreed_on = states[i] & FOK, live = states[i] & DOK;
+
+		enter_with_reset(states[i]);
+		v.queues[1].size = 4;
+		before = v;
+		ck_assert_int_eq(vmm__virtio_reset_queue(&v),
+				 live ? VIRTIO_QUEUE_RESET : VIRTIO_NONE);
+		ck_assert_int_eq(v.queues[1].resetting, live);
+		ck_assert_uint_eq(v.queues[1].size, agreed_on && !live ? 256 : 4);
+		v.queues[1] = before.queues[1];
+		ck_assert_mem_eq(&before, &v, sizeof(v));
+
+		/* Nor where it was not agreed on, nor of a queue that is not there. */
+		v.driver.word[1] = 1;
+		before = v;
+		ck_assert_int_eq(vmm__virtio_reset_queue(&v), VIRTIO_NONE);
+		ck_assert_mem_eq(&before, &v, sizeof(v));
+		enter_with_reset(states[i]);
+		v.queue_select = 2;
+		before = v;
+		ck_assert_int_eq(vmm__virtio_reset_queue(&v), VIRTIO_NONE);
+		ck_assert_mem_eq(&before, &v, sizeof(v));
+	}
+}
+END_TEST
+
+START_TEST(a_queue_that_was_reset_may_be_described_and_enabled_once)
+{
+	struct virtio before;
+
+	enter_with_reset(ACK | DRV | FOK | DOK);
+	v.queues[0].enabled = v.queues[1].enabled = true;
+	ck_assert_int_eq(vmm__virtio_set_enabled(&v, true), VIRTIO_NONE);
+	ck_assert_int_eq(vmm__virtio_reset_queue(&v), VIRTIO_QUEUE_RESET);
+	/* Not while the loop has not come to it. */
+	before = v;
+	set_everything(64);
+	ck_assert_int_eq(vmm__virtio_set_enabled(&v, true), VIRTIO_NONE);
+	ck_assert_mem_eq(&before, &v, sizeof(v));
+
+	vmm__virtio_queue_was_reset(&v, 1);
+	ck_assert(!v.queues[1].resetting && !v.queues[1].enabled && v.queues[1].size == 256);
+	set_everything(3);
+	ck_assert_int_eq(vmm__virtio_set_enabled(&v, true), VIRTIO_NONE);	/* no such size */
+	set_everything(64);
+	ck_assert_int_eq(vmm__virtio_set_enabled(&v, false), VIRTIO_NONE);
+	ck_assert_int_eq(vmm__virtio_set_enabled(&v, true), VIRTIO_QUEUE_ENABLE);
+	before = v;
+	set_everything(32);
+	ck_assert_int_eq(vmm__virtio_set_enabled(&v, true), VIRTIO_NONE);
+	ck_assert_int_eq(vmm__virtio_set_enabled(&v, false), VIRTIO_NONE);
+	/* And the other does not change at all. */
+	v.queue_select = 0;
+	set_everything(32);
+	ck_assert_int_eq(vmm__virtio_set_enabled(&v, false), VIRTIO_NONE);
+	v.queue_select = 1;
+	ck_assert_mem_eq(&before, &v, sizeof(v));
+	vmm__virtio_reset(&v);
+	ck_assert(!v.queues[1].was_reset);
 }
 END_TEST
 
@@ -428,6 +520,8 @@ int main(void)
 	tcase_add_test(tcase, no_queue_is_selected_past_the_last);
 	tcase_add_test(tcase, an_enabled_queue_does_not_change);
 	tcase_add_test(tcase, a_live_device_does_not_change);
+	tcase_add_test(tcase, a_queue_is_reset_alone_only_where_that_was_agreed_on);
+	tcase_add_test(tcase, a_queue_that_was_reset_may_be_described_and_enabled_once);
 	tcase_add_test(tcase, config_reads_of_any_place_and_width_stay_inside);
 	tcase_add_test(tcase, config_changes_are_cut_at_the_end);
 	tcase_add_test(tcase, the_generation_tells_of_a_change_between_two_reads);

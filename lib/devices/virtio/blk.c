@@ -57,6 +57,14 @@ static void disk_reset(struct vmm_device *dev)
 	}
 }
 
+static void disk_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
+{
+	struct blk_disk *disk = vmm_device_state(dev);
+
+	/* What is answered meanwhile finds the queue down. */
+	vmm__blk_drain(disk->blk);
+}
+
 /* The one field that a driver may write: the mode of the cache (5.2.5). */
 static void disk_config_write(struct vmm_device *dev, uint32_t offset, const void *data,
 			      uint32_t len)
@@ -92,6 +100,7 @@ static const struct vmm_device_ops disk_ops = {
 	.reset = disk_reset,
 	.config_write = disk_config_write,
 	.destroy = disk_destroy,
+	.queue_reset = disk_queue_reset,
 };
 
 /* ---- what the driver is told ---- */

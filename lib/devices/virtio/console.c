@@ -246,6 +246,14 @@ static void console_reset(struct vmm_device *dev)
 	c->announce = false;
 }
 
+static void console_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
+{
+	struct console *c = vmm_device_state(dev);
+
+	if (vmm_queue_index(queue) == TX_QUEUE)
+		c->sent = 0;
+}
+
 static void console_destroy(void *state)
 {
 	struct console *c = state;
@@ -264,6 +272,7 @@ static const struct vmm_device_ops console_ops = {
 	.reset = console_reset,
 	.config_write = console_config_write,
 	.destroy = console_destroy,
+	.queue_reset = console_queue_reset,
 };
 
 static int config_check(struct vmm_console_config *c, const struct vmm *vm,

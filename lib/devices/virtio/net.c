@@ -227,6 +227,14 @@ static void net_reset(struct vmm_device *dev)
 	net->port.lent = 0;
 }
 
+static void net_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
+{
+	struct net *net = vmm_device_state(dev);
+
+	if (vmm_queue_index(queue) == RX)
+		net->port.lent = 0;
+}
+
 static void net_destroy(void *state)
 {
 	struct net *net = state;
@@ -245,6 +253,7 @@ static const struct vmm_device_ops net_ops = {
 	.kick = net_kick,
 	.reset = net_reset,
 	.destroy = net_destroy,
+	.queue_reset = net_queue_reset,
 };
 
 /* A MAC address for a guest that was given none: local and unicast (IEEE 802, 8.2). */

@@ -95,6 +95,10 @@ static void rng_reset(struct vmm_device *dev)
 	/* Nothing is in flight between two turns. */
 }
 
+static void rng_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
+{
+}
+
 static void rng_destroy(void *state)
 {
 	struct rng *rng = state;
@@ -111,6 +115,7 @@ static const struct vmm_device_ops rng_ops = {
 	.kick = rng_kick,
 	.reset = rng_reset,
 	.destroy = rng_destroy,
+	.queue_reset = rng_queue_reset,
 };
 
 int vmm_add_rng(struct vmm *vm, const struct vmm_rng_config *config, struct vmm_device **ret_dev)

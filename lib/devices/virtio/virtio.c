@@ -6,7 +6,8 @@
  * Each write in each state has one meaning. A status bit is set when the steps
  * before it were done, in the order of 3.1.1, and stays until the reset.
  * Features are fixed by FEATURES_OK, a queue by being enabled, and all
- * queues by DRIVER_OK: writes that come later are ignored.
+ * queues by DRIVER_OK: writes that come later are ignored. One queue that the
+ * driver resets begins anew (2.6.1).
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
@@ -22,11 +23,15 @@ bool vmm__virtio_reserved_feature(const struct vmm_features *features)
 	return (features->word[0] & 0xff000000u) || (features->word[1] & 0x0003ffffu);
 }
 
-void vmm__virtio_offer(struct vmm_features *features)
+void vmm__virtio_offer(struct vmm_features *features, bool packed, bool ring_reset)
 {
 	vmm_features_add(features, VIRTIO_RING_F_INDIRECT_DESC);
 	vmm_features_add(features, VIRTIO_RING_F_EVENT_IDX);
 	vmm_features_add(features, VIRTIO_F_VERSION_1);
+	if (packed)
+		vmm_features_add(features, VIRTIO_F_RING_PACKED);
+	if (ring_reset)
+		vmm_features_add(features, VIRTIO_F_RING_RESET);
 }
 
 void vmm__virtio_reset(struct virtio *v)
@@ -138,10 +143,15 @@ static struct virtio_queue *queue_to_change(struct virtio *v)
 {
 	struct virtio_queue *q;
 
-	if (v->live || v->queue_select >= v->nr_queues)
+	if (v->queue_select >= v->nr_queues)
 		return NULL;
 	q = &v->queues[v->queue_select];
-	return q->enabled ? NULL : q;
+	return q->enabled || (v->live && !q->was_reset) ? NULL : q;
+}
+
+static bool agreed(const struct virtio *v, unsigned feature)
+{
+	return (v->status & VIRTIO_CONFIG_S_FEATURES_OK) && vmm_features_has(&v->driver, feature);
 }
 
 void vmm__virtio_set_size(struct virtio *v, uint32_t size)
@@ -150,7 +160,8 @@ void vmm__virtio_set_size(struct virtio *v, uint32_t size)
 
 	if (!q)
 		return;
-	if (size > v->max_size || (size & (size - 1)))
+	/* 2.7: a split ring's is a power of two. */
+	if (size > v->max_size || (!agreed(v, VIRTIO_F_RING_PACKED) && (size & (size - 1))))
 		size = 0;
 	q->size = (uint16_t)size;
 }
@@ -170,11 +181,40 @@ void vmm__virtio_set_address(struct virtio *v, enum virtio_address which, bool h
 		*address = (*address & ~(uint64_t)UINT32_MAX) | value;
 }
 
-void vmm__virtio_set_enabled(struct virtio *v, bool enabled)
+enum virtio_action vmm__virtio_set_enabled(struct virtio *v, bool enabled)
 {
-	if (v->live || v->queue_select >= v->nr_queues)
-		return;
-	v->queues[v->queue_select].enabled = enabled && v->queues[v->queue_select].size > 0;
+	struct virtio_queue *q;
+
+	if (v->queue_select >= v->nr_queues)
+		return VIRTIO_NONE;
+	q = &v->queues[v->queue_select];
+	if (!v->live) {
+		q->enabled = enabled && q->size > 0;
+		return VIRTIO_NONE;
+	}
+
+	/* 2.6.1.2. From here on it is fixed again, and the loop may read it without the lock. */
+	if (!q->was_reset || q->enabled || !enabled || q->size == 0)
+		return VIRTIO_NONE;
+	q->enabled = true;
+	return VIRTIO_QUEUE_ENABLE;
+}
+
+enum virtio_action vmm__virtio_reset_queue(struct virtio *v)
+{
+	if (v->queue_select >= v->nr_queues || !agreed(v, VIRTIO_F_RING_RESET))
+		return VIRTIO_NONE;
+	if (!v->live) {
+		v->queues[v->queue_select] = (struct virtio_queue){ .size = v->max_size };
+		return VIRTIO_NONE;
+	}
+	v->queues[v->queue_select].resetting = true;
+	return VIRTIO_QUEUE_RESET;
+}
+
+void vmm__virtio_queue_was_reset(struct virtio *v, uint32_t index)
+{
+	v->queues[index] = (struct virtio_queue){ .size = v->max_size, .was_reset = true };
 }
 
 /* ---- config space ---- */

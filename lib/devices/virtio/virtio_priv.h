@@ -20,6 +20,8 @@ struct virtio_queue {
 	uint64_t device;
 	uint16_t size;		/* 0: the driver wrote one that cannot be */
 	bool enabled;
+	bool resetting;		/* the driver wants it reset, and the loop has not done so yet */
+	bool was_reset;		/* alone, while the device is live: may be set up and enabled again */
 };
 
 enum virtio_address {
@@ -35,7 +37,8 @@ struct virtio {
 	uint32_t driver_select;
 	uint32_t queue_select;
 	uint8_t status;
-	bool live;			/* from DRIVER_OK to the reset: queues do not change */
+	bool live;			/* from DRIVER_OK to the reset: queues do not change, but those
+					   that were reset alone */
 	bool touched;			/* there is something to reset in the device too */
 	bool overreach;			/* the driver wrote features past what we know */
 
@@ -49,16 +52,18 @@ struct virtio {
 	bool config_seen;		/* read since the generation last changed */
 };
 
-/* What is left to do, on the device's loop, after a write to the status. */
+/* What is left to do, on the device's loop, after a write to the status or to a queue's. */
 enum virtio_action {
-	VIRTIO_NONE	= 0,
-	VIRTIO_RESET	= 1,
-	VIRTIO_ACTIVATE	= 2,
+	VIRTIO_NONE		= 0,
+	VIRTIO_RESET		= 1,
+	VIRTIO_ACTIVATE		= 2,
+	VIRTIO_QUEUE_RESET	= 3,
+	VIRTIO_QUEUE_ENABLE	= 4,
 };
 
 /* Feature bits that are the library's to offer, and those it does. */
 bool vmm__virtio_reserved_feature(const struct vmm_features *features);
-void vmm__virtio_offer(struct vmm_features *features);
+void vmm__virtio_offer(struct vmm_features *features, bool packed, bool ring_reset);
 
 /* The state after a reset (VIRTIO 1.2, 2.4); offer, sizes and config space stay. */
 void vmm__virtio_reset(struct virtio *v);
@@ -77,7 +82,13 @@ const struct virtio_queue *vmm__virtio_queue(const struct virtio *v);
 void vmm__virtio_set_size(struct virtio *v, uint32_t size);
 void vmm__virtio_set_address(struct virtio *v, enum virtio_address which, bool high,
 			     uint32_t value);
-void vmm__virtio_set_enabled(struct virtio *v, bool enabled);
+enum virtio_action vmm__virtio_set_enabled(struct virtio *v, bool enabled);
+
+/* VIRTIO 1.2, 2.6.1: the driver wants the selected queue reset. */
+enum virtio_action vmm__virtio_reset_queue(struct virtio *v);
+
+/* On the loop: it was. What the driver wrote of it is forgotten. */
+void vmm__virtio_queue_was_reset(struct virtio *v, uint32_t index);
 
 /* Bytes outside the space read as zero and are not written. */
 uint64_t vmm__virtio_read_config(struct virtio *v, uint32_t offset, uint32_t width);
