@@ -109,6 +109,7 @@ void guest_open(struct guest *g, const struct guest_spec *spec)
 	config.ram_bytes = (uint64_t)(spec->memory_mb ? spec->memory_mb : 320) << 20;
 	config.nr_vcpus = spec->cpus;
 	config.transport = spec->transport;
+	config.queue_format = spec->queue_format;
 	config.loop = spec->loop;
 	config.log = remark;
 	must(vmm_create(&config, &g->vm), "create a guest");

@@ -21,6 +21,7 @@ struct guest_spec {
 	uint32_t protocol;		/* enum vmm_boot_protocol; VMM_BOOT_PVH */
 	uint32_t cpus;			/* 1 */
 	uint32_t transport;		/* enum vmm_transport; pci */
+	uint32_t queue_format;		/* enum vmm_queue_format; split */
 	uint32_t memory_mb;		/* 320 */
 	const char *words;		/* for the command line */
 	const char *disk;		/* path of vda; none */

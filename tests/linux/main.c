@@ -301,6 +301,7 @@ int main(int argc, char **argv)
 	matrix_add();
 	avx_add();
 	devices_add();
+	features_add();
 	life_add();
 	pair_add();
 	refuse_add();
