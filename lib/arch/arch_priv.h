@@ -13,11 +13,16 @@
 #include <libvmm/common.h>
 #include <libvmm/regs.h>
 
+struct arch_vm;
+struct boot_entry;
+struct bus;
+struct irqs;
 struct kvm_irq_routing_entry;
 struct kvm_run;
 struct mem_region;
-struct irqs;
-struct bus;
+struct serial_model;
+struct vmm_loop;
+struct vmm_mem;
 
 /* ---- the host ---- */
 
@@ -36,6 +41,7 @@ uint32_t vmm__arch_gpa_bits(int kvm_fd);
 /* ---- layout of the machine's guest physical addresses ---- */
 
 struct arch_layout {
+	bool has_ports;			/* there is a port space beside that of addresses */
 	vmm_gpa_t mmio_base;		/* virtio-mmio windows: first, distance, most */
 	uint32_t mmio_stride;
 	uint32_t mmio_max;
@@ -51,21 +57,63 @@ struct arch_layout {
 	vmm_gpa_t ram_max;		/* no RAM at or above this */
 };
 
-const struct arch_layout *vmm__arch_layout(void);
+/*
+ * The one that fits the addresses this KVM gives a guest (@kvm_fd -1: those of any host).
+ * Of static duration.
+ */
+const struct arch_layout *vmm__arch_layout(int kvm_fd);
 
 /* Where @ram_bytes of RAM lie: fills gpa and size of @regions. Returns their number, -EINVAL. */
-int vmm__arch_ram_layout(uint64_t ram_bytes, struct mem_region *regions, size_t max);
+int vmm__arch_ram_layout(const struct arch_layout *layout, uint64_t ram_bytes,
+			 struct mem_region *regions, size_t max);
 
 /* ---- the machine ---- */
 
-/* What KVM itself needs of a new VM; with @irqchip interrupt controllers and timers. Before its vCPUs. */
-int vmm__arch_vm_init(int kvm_fd, int vm_fd, bool irqchip);
+/* What KVM_CREATE_VM is asked for. */
+unsigned long vmm__arch_vm_type(int kvm_fd);
+
+struct arch_vm_config {
+	int kvm_fd;			/* both outlive the arch_vm */
+	int vm_fd;
+	uint32_t nr_vcpus;
+	bool irqchip;			/* interrupt controllers and timers in the kernel */
+	const struct arch_layout *layout;
+};
+
+/*
+ * What KVM itself needs of a new VM, and what the architecture keeps of it: descriptors, what
+ * the host's KVM offers. Before its vCPUs. -ENODEV with words: KVM lacks something.
+ */
+int vmm__arch_vm_create(const struct arch_vm_config *config, struct arch_vm **ret_vm);
+void vmm__arch_vm_destroy(struct arch_vm *vm);	/* NULL is allowed */
+
+/* What needs all vCPUs, whose descriptors are @vcpu_fds (read during the call), and the RAM. */
+int vmm__arch_vm_complete(struct arch_vm *vm, const int *vcpu_fds, const struct vmm_mem *mem);
+
+/* ---- interrupts ---- */
 
 /* Routes of the pins, as KVM sets them up. Returns how many; at most @max. */
 uint32_t vmm__arch_pin_routes(struct kvm_irq_routing_entry *entries, uint32_t max);
 
+/* What KVM_IRQ_LINE calls the pin @gsi. */
+uint32_t vmm__arch_irq_line(uint32_t gsi);
+
+/* A message that a device sends. */
+struct arch_msi {
+	uint64_t address;
+	uint32_t data;
+	uint32_t requester;		/* who sends it: bus, slot and function of PCI */
+};
+
+/* Its route: all of @ret_entry but the GSI. -EINVAL: nothing takes messages there. @vm may be NULL. */
+int vmm__arch_msi_route(const struct arch_vm *vm, const struct arch_msi *msi,
+			struct kvm_irq_routing_entry *ret_entry);
+
+/* ---- processors ---- */
+
 /* What a vCPU is told about itself. */
 struct arch_cpu {
+	struct arch_vm *vm;
 	uint32_t id;
 	uint32_t nr;
 	uint32_t threads_per_core;
@@ -88,6 +136,9 @@ struct boot_entry {
 	uint32_t kind;			/* the architecture's */
 	vmm_gpa_t entry;
 	vmm_gpa_t argument;		/* boot_params, hvm_start_info, device tree */
+	uint64_t argument_size;		/* room for it, where it is written later */
+	vmm_gpa_t initrd;		/* where the initrd was put, likewise */
+	uint64_t initrd_size;		/* 0: there is none */
 };
 
 /*
@@ -97,10 +148,32 @@ struct boot_entry {
 int vmm__arch_vcpu_reset(int vcpu_fd, const struct arch_cpu *cpu, const struct boot_entry *entry);
 
 /* The interrupt controller and timers as after reset; no vCPU runs. */
-int vmm__arch_vm_reset(int vm_fd);
+int vmm__arch_vm_reset(struct arch_vm *vm);
 
 int vmm__arch_read_regs(int vcpu_fd, struct vmm_regs *ret_regs);
 int vmm__arch_write_regs(int vcpu_fd, const struct vmm_regs *regs);
+
+/* ---- exits that only this architecture has ---- */
+
+enum arch_exit_kind {
+	ARCH_EXIT_UNKNOWN	= 0,	/* none of ours */
+	ARCH_EXIT_ANSWERED	= 1,	/* the guest goes on */
+	ARCH_EXIT_CRASHED	= 2,	/* it cannot: @data */
+};
+
+struct arch_exit {
+	uint32_t nr_data;
+	uint64_t data[4];
+};
+
+struct arch_machine;
+
+/* What an exit that only this architecture has is called; NULL: it is none of ours. */
+const char *vmm__arch_exit_name(uint32_t reason);
+
+/* On the vCPU's thread. @machine may be NULL. @ret_exit is filled when it crashed. */
+enum arch_exit_kind vmm__arch_exit(struct arch_machine *machine, struct kvm_run *run,
+				   struct arch_exit *ret_exit);
 
 /* ---- tables that describe the machine to the guest ---- */
 
@@ -120,16 +193,21 @@ struct machine_desc {
 	} mmio[MACHINE_MMIO_MAX];	/* virtio-mmio devices */
 	uint8_t uuid[16];
 	const char *name;
-};
 
-struct vmm_mem;
+	/* For tables that also say what was loaded. */
+	const struct arch_vm *vm;
+	const struct arch_layout *layout;
+	const struct boot_entry *boot;
+	const char *cmdline;
+};
 
 /* Write ACPI and SMBIOS tables (or a device tree) into guest memory. */
 int vmm__arch_write_tables(const struct vmm_mem *mem, const struct machine_desc *desc);
 
-/* ---- devices that the architecture's machine has in itself ---- */
-
-struct arch_machine;	/* keyboard controller's reset, reset port, RTC, power controls */
+/*
+ * ---- devices that the architecture's machine has in itself: struct arch_machine ----
+ * (keyboard controller's reset, reset port, clock, power controls)
+ */
 
 enum arch_request {
 	ARCH_POWEROFF	= 1,
@@ -138,6 +216,9 @@ enum arch_request {
 };
 
 struct arch_machine_host {
+	struct arch_vm *vm;
+	const struct vmm_mem *mem;
+	struct vmm_loop *loop;		/* the guest's home loop */
 	struct bus *mmio;
 	struct bus *ports;
 	struct irqs *irqs;
@@ -152,10 +233,9 @@ void vmm__arch_machine_reset(struct arch_machine *machine);
 /* The power button. Any thread. */
 void vmm__arch_machine_power_button(struct arch_machine *machine);
 
-/*
- * Where the first serial port is: on @ports or @mmio at @base, @length bytes, wired to @gsi.
- */
+/* The first serial port: which kind, and where: on @ports or @mmio at @base, wired to @gsi. */
 struct arch_serial {
+	const struct serial_model *model;
 	bool port;
 	uint64_t base;
 	uint32_t gsi;

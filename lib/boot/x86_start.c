@@ -37,7 +37,7 @@ static void map_add(struct memory_map *map, uint64_t start, uint64_t end, uint32
 /* RAM, less what a PC has between 639 KiB and 1 MiB; and PCI configuration space. */
 static void map_make(struct memory_map *map, const struct vmm_mem *mem)
 {
-	const uint64_t ecam = vmm__arch_layout()->ecam_base;
+	const uint64_t ecam = X86_ECAM_BASE;
 	bool ecam_done = false;
 
 	map->nr = 0;

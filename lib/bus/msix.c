@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "arch/arch_priv.h"
 #include "bus/msix_priv.h"
 #include "core/error_priv.h"
 #include "core/irq_priv.h"
@@ -46,9 +47,12 @@ int vmm__msix_init(struct msix *m, struct irqs *irqs, uint32_t nr)
  */
 static void vector_update(struct msix *m, struct msix_vector *v)
 {
+	const struct arch_msi msi = {
+		.address = v->address, .data = v->data, .requester = m->requester,
+	};
 	bool want = m->enabled && !m->masked && !v->masked && v->has_gsi;
 
-	if (want && vmm__irq_route_msi(m->irqs, v->gsi, v->address, v->data) < 0)
+	if (want && vmm__irq_route_msi(m->irqs, v->gsi, &msi) < 0)
 		want = false;
 	if (want == v->routed)
 		return;

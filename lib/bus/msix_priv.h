@@ -25,6 +25,7 @@ struct msix_vector {
 
 struct msix {
 	struct irqs *irqs;
+	uint32_t requester;	/* who sends the messages: set before the guest runs */
 	uint32_t nr;
 	struct msix_vector *vectors;
 	pthread_mutex_t lock;

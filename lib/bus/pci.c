@@ -254,6 +254,12 @@ void vmm__pci_remove(struct pci_function *f)
 	pthread_mutex_unlock(&f->bus->lock);
 }
 
+/* There is one bus, number 0, and each slot has one function. */
+uint32_t vmm__pci_requester(const struct pci_function *f)
+{
+	return f->slot << 3;
+}
+
 void vmm__pci_reset(struct pci_function *f)
 {
 	(void)vmm__pci_intx_take(f);
@@ -279,11 +285,10 @@ static void bridge_init(struct pci_bus *pci)
 	pci->slots[0] = &pci->bridge;
 }
 
-int vmm__pci_create(struct bus *mmio, struct bus *ports, struct irqs *irqs,
-		    struct pci_bus **ret_pci)
+int vmm__pci_create(const struct arch_layout *layout, struct bus *mmio, struct bus *ports,
+		    struct irqs *irqs, struct pci_bus **ret_pci)
 {
 	struct pci_bus *pci = calloc(1, sizeof(*pci));
-	const struct arch_layout *layout = vmm__arch_layout();
 	struct bus_range ecam = { .base = layout->ecam_base, .length = PCI_ECAM_LENGTH,
 				  .ops = &vmm__pci_ecam_range, .state = pci };
 	struct bus_range port = { .base = PCI_PORT_ADDRESS, .length = PCI_PORT_LENGTH,

@@ -13,14 +13,18 @@
 #include <stdint.h>
 #include <libvmm/range.h>
 
+struct arch_layout;
 struct bus;
 struct irqs;
 struct pci_bus;
 struct pci_function;
 
-/* Configuration space by ECAM and by ports 0xcf8/0xcfc (where there are ports). */
-int vmm__pci_create(struct bus *mmio, struct bus *ports, struct irqs *irqs,
-		    struct pci_bus **ret_pci);
+/*
+ * Configuration space by ECAM and by ports 0xcf8/0xcfc (@ports NULL: there are no ports).
+ * All outlive it.
+ */
+int vmm__pci_create(const struct arch_layout *layout, struct bus *mmio, struct bus *ports,
+		    struct irqs *irqs, struct pci_bus **ret_pci);
 void vmm__pci_destroy(struct pci_bus *pci);
 
 /*
@@ -100,6 +104,9 @@ int vmm__pci_add_bar(struct pci_function *f, uint32_t index, uint64_t size, bool
  */
 uint32_t vmm__pci_add_capability(struct pci_function *f, uint8_t id, const void *body,
 				 const void *writable, uint32_t length);
+
+/* Who it is in a message: its slot and function. */
+uint32_t vmm__pci_requester(const struct pci_function *f);
 
 /* As after power on. */
 void vmm__pci_reset(struct pci_function *f);

@@ -132,6 +132,28 @@ static int internal_error(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 	return 1;
 }
 
+/* An exit of the architecture's, or one that nobody knows. */
+static int arch_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+	struct arch_exit arch = { 0 };
+
+	switch (vmm__arch_exit(vcpu->vm->machine, run, &arch)) {
+	case ARCH_EXIT_ANSWERED:
+		return requested(vcpu->vm, exit, run);
+	case ARCH_EXIT_CRASHED:
+		(void)give(exit, VMM_EXIT_CRASHED, run);
+		exit->nr_data = arch.nr_data;
+		memcpy(exit->data, arch.data, arch.nr_data * sizeof(arch.data[0]));
+		return 1;
+	default:
+		(void)give(exit, VMM_EXIT_OTHER, run);
+		exit->data[0] = run->hw.hardware_exit_reason;
+		exit->nr_data = 1;
+		return 1;
+	}
+}
+
 static int other_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 {
 	struct kvm_run *run = vcpu->run;
@@ -155,10 +177,7 @@ static int other_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 		exit->nr_data = 2;
 		return 1;
 	default:
-		(void)give(exit, VMM_EXIT_OTHER, run);
-		exit->data[0] = run->hw.hardware_exit_reason;
-		exit->nr_data = 1;
-		return 1;
+		return arch_exit(vcpu, exit);
 	}
 }
 

@@ -12,17 +12,22 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "arch/arch_priv.h"
 #include "core/error_priv.h"
 #include "core/irq_priv.h"
 
 #define GSIS_MAX	4096
 
-int vmm__irqs_init(struct irqs *irqs, int kvm_fd, int vm_fd, const struct irq_pins *pins)
+int vmm__irqs_init(struct irqs *irqs, int kvm_fd, int vm_fd, const struct arch_vm *arch,
+		   const struct irq_pins *pins)
 {
 	uint32_t nr_pins = pins->nr;
 	int gsis = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_IRQ_ROUTING);
 
-	*irqs = (struct irqs){ .vm_fd = vm_fd, .nr_pins = nr_pins, .pins_used = ~pins->free };
+	*irqs = (struct irqs){
+		.vm_fd = vm_fd, .arch = arch, .nr_pins = nr_pins, .pins_used = ~pins->free,
+		.nr_pin_routes = pins->nr_routes,
+	};
 	irqs->nr_gsis = gsis > GSIS_MAX ? GSIS_MAX : gsis < (int)nr_pins ? nr_pins : (uint32_t)gsis;
 	irqs->msi_used = calloc(irqs->nr_gsis - nr_pins + 1, 1);
 	irqs->table_max = pins->nr_routes + 16;
@@ -81,7 +86,7 @@ void vmm__irq_free_pin(struct irqs *irqs, uint32_t gsi)
 
 int vmm__irq_set_line(struct irqs *irqs, uint32_t gsi, bool level)
 {
-	struct kvm_irq_level line = { .irq = gsi, .level = level };
+	struct kvm_irq_level line = { .irq = vmm__arch_irq_line(gsi), .level = level };
 
 	if (ioctl(irqs->vm_fd, KVM_IRQ_LINE, &line) < 0)
 		return vmm__fail_errno("cannot drive interrupt line %u", gsi);
@@ -107,14 +112,12 @@ int vmm__irq_alloc_msi(struct irqs *irqs, uint32_t *ret_gsi)
 	return r < 0 ? vmm__fail(r, "all %u interrupt routes are taken", irqs->nr_gsis) : 0;
 }
 
-/* With the lock: the table's MSI entry for @gsi, or NULL. */
+/* With the lock: the table's entry for the MSI @gsi, or NULL. */
 static struct kvm_irq_routing_entry *msi_entry(struct irqs *irqs, uint32_t gsi)
 {
-	for (uint32_t i = irqs->table->nr; i-- > 0;) {
-		struct kvm_irq_routing_entry *e = &irqs->table->entries[i];
-
-		if (e->gsi == gsi && e->type == KVM_IRQ_ROUTING_MSI)
-			return e;
+	for (uint32_t i = irqs->table->nr; i-- > irqs->nr_pin_routes;) {
+		if (irqs->table->entries[i].gsi == gsi)
+			return &irqs->table->entries[i];
 	}
 	return NULL;
 }
@@ -143,9 +146,9 @@ static int table_set(struct irqs *irqs)
 	return 0;
 }
 
-static int route_locked(struct irqs *irqs, uint32_t gsi, uint64_t address, uint32_t data)
+static int route_locked(struct irqs *irqs, const struct kvm_irq_routing_entry *route)
 {
-	struct kvm_irq_routing_entry *e = msi_entry(irqs, gsi), old;
+	struct kvm_irq_routing_entry *e = msi_entry(irqs, route->gsi), old;
 	bool fresh = !e;
 	int r;
 
@@ -155,18 +158,12 @@ static int route_locked(struct irqs *irqs, uint32_t gsi, uint64_t address, uint3
 			return r;
 		e = &irqs->table->entries[irqs->table->nr++];
 		memset(e, 0, sizeof(*e));
-	} else if (e->u.msi.address_lo == (uint32_t)address && e->u.msi.data == data &&
-		   e->u.msi.address_hi == (uint32_t)(address >> 32)) {
+	} else if (memcmp(e, route, sizeof(*e)) == 0) {
 		return 0;
 	}
 
 	old = *e;
-	e->gsi = gsi;
-	e->type = KVM_IRQ_ROUTING_MSI;
-	e->u.msi.address_lo = (uint32_t)address;
-	e->u.msi.address_hi = (uint32_t)(address >> 32);
-	e->u.msi.data = data;
-
+	*e = *route;
 	r = table_set(irqs);
 	if (r < 0 && fresh)
 		irqs->table->nr--;
@@ -175,12 +172,18 @@ static int route_locked(struct irqs *irqs, uint32_t gsi, uint64_t address, uint3
 	return r;
 }
 
-int vmm__irq_route_msi(struct irqs *irqs, uint32_t gsi, uint64_t address, uint32_t data)
+int vmm__irq_route_msi(struct irqs *irqs, uint32_t gsi, const struct arch_msi *msi)
 {
+	struct kvm_irq_routing_entry route;
 	int r;
 
+	memset(&route, 0, sizeof(route));	/* routes are compared as bytes */
+	r = vmm__arch_msi_route(irqs->arch, msi, &route);
+	if (r < 0)
+		return r;
+	route.gsi = gsi;
 	pthread_mutex_lock(&irqs->lock);
-	r = route_locked(irqs, gsi, address, data);
+	r = route_locked(irqs, &route);
 	pthread_mutex_unlock(&irqs->lock);
 	return r;
 }

@@ -12,17 +12,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct arch_msi;
+struct arch_vm;
 struct kvm_irq_routing;
 struct kvm_irq_routing_entry;
 
 struct irqs {
 	pthread_mutex_t lock;
 	int vm_fd;
+	const struct arch_vm *arch;
 	uint32_t nr_pins;		/* GSIs below this are pins */
 	uint64_t pins_used;		/* a bit for each */
 	uint32_t nr_gsis;		/* GSIs in all */
 	uint8_t *msi_used;		/* a byte for each GSI from nr_pins on */
-	struct kvm_irq_routing *table;
+	struct kvm_irq_routing *table;	/* the pins' routes, then those of messages */
+	uint32_t nr_pin_routes;
 	uint32_t table_max;
 };
 
@@ -34,7 +38,9 @@ struct irq_pins {
 	uint32_t nr_routes;
 };
 
-int vmm__irqs_init(struct irqs *irqs, int kvm_fd, int vm_fd, const struct irq_pins *pins);
+/* @arch outlives it. */
+int vmm__irqs_init(struct irqs *irqs, int kvm_fd, int vm_fd, const struct arch_vm *arch,
+		   const struct irq_pins *pins);
 void vmm__irqs_finish(struct irqs *irqs);
 
 /* A pin of one's own, for a device with a wire. -ENOSPC when none is left. */
@@ -47,7 +53,7 @@ int vmm__irq_set_line(struct irqs *irqs, uint32_t gsi, bool level);
 /* A GSI that becomes an MSI once it is routed. -ENOSPC when none is left. */
 int vmm__irq_alloc_msi(struct irqs *irqs, uint32_t *ret_gsi);
 void vmm__irq_free_msi(struct irqs *irqs, uint32_t gsi);	/* takes the route out too */
-int vmm__irq_route_msi(struct irqs *irqs, uint32_t gsi, uint64_t address, uint32_t data);
+int vmm__irq_route_msi(struct irqs *irqs, uint32_t gsi, const struct arch_msi *msi);
 
 /*
  * Signalling @fd raises @gsi (edge; a pin's wire is pulsed). Assigning an eventfd that was

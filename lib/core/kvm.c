@@ -83,12 +83,12 @@ int vmm__kvm_check(int kvm_fd, bool bare)
 	return bare ? 0 : vmm__arch_check(kvm_fd);
 }
 
-int vmm__kvm_create_vm(int kvm_fd, int *ret_vm_fd)
+int vmm__kvm_create_vm(int kvm_fd, unsigned long type, int *ret_vm_fd)
 {
 	int fd;
 
 	do
-		fd = ioctl(kvm_fd, KVM_CREATE_VM, 0ul);
+		fd = ioctl(kvm_fd, KVM_CREATE_VM, type);
 	while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return vmm__fail_errno("KVM cannot create a guest");

@@ -18,7 +18,7 @@ int vmm__kvm_check(int kvm_fd, bool bare);
 /* A capability's value; 0 when there is none such. */
 int vmm__kvm_cap(int kvm_fd, int cap);
 
-/* A new VM. KVM_CREATE_VM may be interrupted by a signal of the application's. */
-int vmm__kvm_create_vm(int kvm_fd, int *ret_vm_fd);
+/* A new VM of the architecture's @type. KVM_CREATE_VM may be interrupted by a signal of the application's. */
+int vmm__kvm_create_vm(int kvm_fd, unsigned long type, int *ret_vm_fd);
 
 #endif

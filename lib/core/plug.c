@@ -7,7 +7,7 @@
 #include "core/config_priv.h"
 #include "core/error_priv.h"
 #include "core/vm_priv.h"
-#include "devices/legacy/uart16550_priv.h"
+#include "devices/legacy/serial_priv.h"
 
 #define DEVICES_STEP	8u	/* the list grows by so many */
 
@@ -91,6 +91,8 @@ static int add_range(struct vmm *vm, const struct vmm_range_config *c)
 		.base = c->base, .length = c->length, .ops = c->ops, .state = c->state,
 	};
 
+	if (c->space == VMM_SPACE_PORT && !vm->layout->has_ports)
+		return vmm__fail(-EOPNOTSUPP, "this architecture has no I/O ports");
 	if (c->space == VMM_SPACE_PORT)
 		return vmm__bus_add(&vm->ports, &range);
 	if (over_ram(vm, c->base, c->length))
@@ -125,16 +127,20 @@ int vmm_add_range(struct vmm *vm, const struct vmm_range_config *config)
 static int add_serial(struct vmm *vm, const struct vmm_console_config *c)
 {
 	const struct arch_serial *serial = vmm__arch_serial();
+	const struct serial_place place = {
+		.bus = serial->port ? &vm->ports : &vm->mmio, .base = serial->base,
+		.irqs = &vm->irqs, .gsi = serial->gsi, .loop = c->loop ? c->loop : vm->loop,
+	};
 	int r;
 
-	if (!vm->machine || !serial)
+	if (!vm->machine)
 		return vmm__fail(-EOPNOTSUPP, "%s has no serial port", vm->name);
-	if (vm->uart)
+	if (vm->serial)
 		return vmm__fail(-EBUSY, "the serial port of %s is connected already", vm->name);
 
+	vm->serial_model = serial->model;
 	vmm_loop_enter(vm->loop);
-	r = vmm__uart_create(serial->port ? &vm->ports : &vm->mmio, serial->base, &vm->irqs,
-			     serial->gsi, c->loop ? c->loop : vm->loop, c, &vm->uart);
+	r = serial->model->create(&place, c, &vm->serial);
 	vmm_loop_leave(vm->loop);
 	return r;
 }

@@ -8,7 +8,7 @@
 
 #include "core/error_priv.h"
 #include "core/vm_priv.h"
-#include "devices/legacy/uart16550_priv.h"
+#include "devices/legacy/serial_priv.h"
 
 /* ---- the machine as after power on ---- */
 
@@ -30,8 +30,8 @@ static void each_device(struct vmm *vm, void (*fn)(struct vmm_device *dev))
 void vmm__machine_quiet(struct vmm *vm)
 {
 	/* The last line that the guest printed comes before the word that it stopped. */
-	if (vm->uart)
-		vmm__uart_flush(vm->uart);
+	if (vm->serial)
+		vm->serial_model->flush(vm->serial);
 	each_device(vm, vmm__device_reset);
 }
 
@@ -48,8 +48,8 @@ static void reset_devices(void *data)
 	struct vmm *vm = data;
 
 	vmm__machine_quiet(vm);
-	if (vm->uart)
-		vmm__uart_reset(vm->uart);
+	if (vm->serial)
+		vm->serial_model->reset(vm->serial);
 	if (vm->machine)
 		vmm__arch_machine_reset(vm->machine);
 }
@@ -66,7 +66,8 @@ static int write_tables(struct vmm *vm)
 	struct machine_desc desc = {
 		.nr_vcpus = vm->nr_vcpus, .threads_per_core = vm->threads_per_core,
 		.nr_sockets = vm->nr_sockets, .has_pci = vm->pci != NULL,
-		.has_serial = vm->uart != NULL, .name = vm->name,
+		.has_serial = vm->serial != NULL, .name = vm->name, .vm = vm->arch,
+		.layout = vm->layout, .boot = &vm->entry, .cmdline = vm->boot.cmdline,
 	};
 
 	memcpy(desc.uuid, vm->uuid, sizeof(desc.uuid));
@@ -77,7 +78,7 @@ static int write_tables(struct vmm *vm)
 		if (!vmm__device_mmio(vm->devices[i], &base, &gsi))
 			continue;
 		desc.mmio[desc.nr_mmio].base = base;
-		desc.mmio[desc.nr_mmio].size = vmm__arch_layout()->mmio_stride;
+		desc.mmio[desc.nr_mmio].size = vm->layout->mmio_stride;
 		desc.mmio[desc.nr_mmio++].gsi = gsi;
 	}
 	return vmm__arch_write_tables(&vm->mem, &desc);
@@ -89,7 +90,7 @@ static int reset_vcpus(struct vmm *vm)
 
 	for (uint32_t i = 0; i < vm->nr_vcpus && r == 0; i++) {
 		const struct arch_cpu cpu = {
-			.id = i, .nr = vm->nr_vcpus, .threads_per_core = vm->threads_per_core,
+			.vm = vm->arch, .id = i, .nr = vm->nr_vcpus, .threads_per_core = vm->threads_per_core,
 			.nr_sockets = vm->nr_sockets, .nested = vm->flags & VMM_F_NESTED,
 			.irqchip = !(vm->flags & VMM_F_KVM_ONLY),
 		};
@@ -116,7 +117,7 @@ static int load(struct vmm *vm)
 	if (r == 0 && vm->machine)
 		r = write_tables(vm);
 	if (r == 0 && vm->machine)
-		r = vmm__arch_vm_reset(vm->vm_fd);
+		r = vmm__arch_vm_reset(vm->arch);
 	if (r == 0)
 		r = reset_vcpus(vm);
 	return r;

@@ -80,6 +80,10 @@ void vmm__vcpu_settle(struct vmm_vcpu *vcpu)
 
 static const char *exit_name(uint32_t reason)
 {
+	const char *name = vmm__arch_exit_name(reason);
+
+	if (name)
+		return name;
 	switch (reason) {
 	case KVM_EXIT_INTERNAL_ERROR:	return "KVM internal error";
 	case KVM_EXIT_FAIL_ENTRY:	return "the processor refused to enter the guest";
@@ -227,7 +231,7 @@ void vmm__vcpu_join(struct vmm_vcpu *vcpu)
 int vmm__vcpu_init(struct vmm_vcpu *vcpu, struct vmm *vm, uint32_t id, size_t run_size)
 {
 	const struct arch_cpu cpu = {
-		.id = id, .nr = vm->nr_vcpus, .threads_per_core = vm->threads_per_core,
+		.vm = vm->arch, .id = id, .nr = vm->nr_vcpus, .threads_per_core = vm->threads_per_core,
 		.nr_sockets = vm->nr_sockets, .nested = vm->flags & VMM_F_NESTED,
 		.irqchip = !(vm->flags & VMM_F_KVM_ONLY),
 	};

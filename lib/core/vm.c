@@ -20,7 +20,7 @@
 #include "core/error_priv.h"
 #include "core/kvm_priv.h"
 #include "core/vm_priv.h"
-#include "devices/legacy/uart16550_priv.h"
+#include "devices/legacy/serial_priv.h"
 
 /* ---- the configuration ---- */
 
@@ -89,14 +89,20 @@ static int make_kvm(struct vmm *vm, const struct vmm_config *c)
 	if (max > 0 && vm->nr_vcpus > (uint32_t)max)
 		return vmm__fail(-EINVAL, "%s: nr_vcpus is %u, this KVM allows %d", vm->name,
 				 vm->nr_vcpus, max);
-	r = vmm__kvm_create_vm(vm->kvm_fd, &vm->vm_fd);
-	if (r == 0)
-		r = vmm__arch_vm_init(vm->kvm_fd, vm->vm_fd, !bare);
-	return r;
+	r = vmm__kvm_create_vm(vm->kvm_fd, vmm__arch_vm_type(vm->kvm_fd), &vm->vm_fd);
+	if (r < 0)
+		return r;
+
+	vm->layout = vmm__arch_layout(vm->kvm_fd);
+	return vmm__arch_vm_create(&(struct arch_vm_config){
+		.kvm_fd = vm->kvm_fd, .vm_fd = vm->vm_fd, .nr_vcpus = vm->nr_vcpus,
+		.irqchip = !bare, .layout = vm->layout,
+	}, &vm->arch);
 }
 
 static void unmake_kvm(struct vmm *vm)
 {
+	vmm__arch_vm_destroy(vm->arch);
 	if (vm->vm_fd >= 0)
 		close(vm->vm_fd);
 	if (vm->kvm_fd >= 0)
@@ -112,7 +118,7 @@ static int make_memory(struct vmm *vm, const struct vmm_config *c)
 	r = vmm__ram_init(&vm->ram, c);
 	if (r < 0)
 		return r;
-	n = vmm__arch_ram_layout(vm->ram.bytes, vm->mem.regions, MEM_REGIONS_MAX);
+	n = vmm__arch_ram_layout(vm->layout, vm->ram.bytes, vm->mem.regions, MEM_REGIONS_MAX);
 	if (n < 0)
 		return n;
 
@@ -144,9 +150,8 @@ static void unmake_memory(struct vmm *vm)
 static int make_buses(struct vmm *vm, const struct vmm_config *c)
 {
 	struct kvm_irq_routing_entry routes[64];
-	const struct arch_layout *layout = vmm__arch_layout();
 	struct irq_pins pins = {
-		.nr = layout->nr_pins, .free = layout->pins_free, .routes = routes,
+		.nr = vm->layout->nr_pins, .free = vm->layout->pins_free, .routes = routes,
 		.nr_routes = vmm__arch_pin_routes(routes, 64),
 	};
 	int r = vmm__bus_init(&vm->mmio, "MMIO", 0);
@@ -154,7 +159,7 @@ static int make_buses(struct vmm *vm, const struct vmm_config *c)
 	if (r == 0)
 		r = vmm__bus_init(&vm->ports, "port", 65536);
 	if (r == 0)
-		r = vmm__irqs_init(&vm->irqs, vm->kvm_fd, vm->vm_fd, &pins);
+		r = vmm__irqs_init(&vm->irqs, vm->kvm_fd, vm->vm_fd, vm->arch, &pins);
 	return r;
 }
 
@@ -163,6 +168,16 @@ static void unmake_buses(struct vmm *vm)
 	vmm__irqs_finish(&vm->irqs);
 	vmm__bus_finish(&vm->ports);
 	vmm__bus_finish(&vm->mmio);
+}
+
+/* What could only be set up when all vCPUs are there: interrupt controllers, mostly. */
+static int complete_vcpus(struct vmm *vm)
+{
+	int fds[VMM_VCPUS_MAX];
+
+	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+		fds[i] = vm->vcpus[i].fd;
+	return vmm__arch_vm_complete(vm->arch, fds, &vm->mem);
 }
 
 static int make_vcpus(struct vmm *vm, const struct vmm_config *c)
@@ -179,7 +194,7 @@ static int make_vcpus(struct vmm *vm, const struct vmm_config *c)
 		vm->vcpus[i].fd = -1;
 	for (uint32_t i = 0; i < vm->nr_vcpus && r == 0; i++)
 		r = vmm__vcpu_init(&vm->vcpus[i], vm, i, (size_t)size);
-	return r;
+	return r < 0 ? r : complete_vcpus(vm);
 }
 
 static void unmake_vcpus(struct vmm *vm)
@@ -261,7 +276,7 @@ static void device_broken(void *data, const char *device, const char *why)
 static int make_machine(struct vmm *vm, const struct vmm_config *c)
 {
 	const struct arch_machine_host host = {
-		.mmio = &vm->mmio, .ports = &vm->ports, .irqs = &vm->irqs,
+		.vm = vm->arch, .mem = &vm->mem, .loop = vm->loop, .mmio = &vm->mmio, .ports = &vm->ports, .irqs = &vm->irqs,
 		.request = machine_request, .data = vm,
 	};
 	int r = 0;
@@ -269,12 +284,15 @@ static int make_machine(struct vmm *vm, const struct vmm_config *c)
 	if (!(vm->flags & VMM_F_KVM_ONLY)) {
 		r = vmm__arch_machine_create(&host, &vm->machine);
 		if (r == 0)
-			r = vmm__pci_create(&vm->mmio, &vm->ports, &vm->irqs, &vm->pci);
+			r = vmm__pci_create(vm->layout, &vm->mmio,
+					    vm->layout->has_ports ? &vm->ports : NULL, &vm->irqs,
+					    &vm->pci);
 		if (r == 0)
 			vmm__pci_on_reset(vm->pci, pci_reset, vm);
 	}
 	vm->host = (struct device_host){
 		.mem = &vm->mem, .irqs = &vm->irqs, .mmio = &vm->mmio, .ports = &vm->ports,
+		.layout = vm->layout,
 		.pci = vm->pci, .loop = vm->loop, .vm_fd = vm->vm_fd, .default_transport = c->transport,
 		.default_queue_format = c->queue_format, .nr_mmio = &vm->nr_mmio, .cancel = &vm->cancel,
 		.broken = device_broken, .data = vm,
@@ -289,8 +307,8 @@ static void unmake_machine(struct vmm *vm)
 	while (vm->nr_devices > 0)
 		vmm__device_destroy(vm->devices[--vm->nr_devices]);
 	free(vm->devices);
-	if (vm->uart)
-		vmm__uart_destroy(vm->uart);
+	if (vm->serial)
+		vm->serial_model->destroy(vm->serial);
 	if (vm->pci)
 		vmm__pci_destroy(vm->pci);
 	if (vm->machine)

@@ -26,7 +26,7 @@
 #include "core/vcpu_priv.h"
 #include "devices/device_priv.h"
 
-struct uart16550;
+struct serial_model;
 
 struct vmm {
 	char name[64];
@@ -39,6 +39,8 @@ struct vmm {
 	/* ---- parts, in order of construction ---- */
 	int kvm_fd;
 	int vm_fd;
+	const struct arch_layout *layout;
+	struct arch_vm *arch;
 	struct ram ram;
 	struct vmm_mem mem;
 	struct bus mmio, ports;
@@ -51,7 +53,8 @@ struct vmm {
 	struct pci_bus *pci;
 	struct device_host host;
 	uint32_t nr_mmio;
-	struct uart16550 *uart;
+	const struct serial_model *serial_model;
+	void *serial;			/* the serial port, of that kind; NULL: none */
 	struct vmm_device **devices;
 	uint32_t nr_devices;
 	struct boot_source boot;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <libvmm/device.h>
 
+struct arch_layout;
 struct bus;
 struct irqs;
 struct loop_cancel;
@@ -17,6 +18,7 @@ struct vmm_mem;
 /* What a machine offers its devices. Filled by vm.c; outlives them. */
 struct device_host {
 	struct vmm_mem *mem;
+	const struct arch_layout *layout;
 	struct irqs *irqs;
 	struct bus *mmio;
 	struct bus *ports;

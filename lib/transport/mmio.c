@@ -248,7 +248,7 @@ static void mmio_irq_finish(struct virtio_mmio *mmio, struct irqs *irqs)
 static int mmio_plug(struct vmm_device *dev)
 {
 	const struct device_host *host = dev->host;
-	const struct arch_layout *layout = vmm__arch_layout();
+	const struct arch_layout *layout = host->layout;
 	struct virtio_mmio *mmio;
 	struct bus_range range = { .length = MMIO_LENGTH, .ops = &mmio_range };
 	int r;

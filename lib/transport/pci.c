@@ -273,6 +273,7 @@ static int pci_plug(struct vmm_device *dev)
 	r = function_add(p);
 	if (r < 0)
 		goto finish_msix;
+	p->msix.requester = vmm__pci_requester(&p->function);
 	dev->transport_state = p;
 	return 0;
 

@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_step step;
 	struct fake_device *devices = fuzz_setup(true);
 
-	layout = vmm__arch_layout();
+	layout = vmm__arch_layout(-1);
 	while (fuzz_next(&in, &step)) {
 		uint32_t slot = 1 + (step.where >> 15);
 		uint64_t config = layout->ecam_base + (slot << 15);

@@ -34,6 +34,7 @@ struct state {
 };
 
 static int kvm_fd, vm_fd, vcpu_fd;
+static struct arch_vm *vm;
 static struct arch_cpu cpu;
 
 static void vcpu_new(uint32_t id)
@@ -51,8 +52,11 @@ static void setup(void)
 	ck_assert_int_eq(vmm__arch_check(kvm_fd), 0);
 	vm_fd = ioctl(kvm_fd, KVM_CREATE_VM, 0);
 	ck_assert_int_ge(vm_fd, 0);
-	ck_assert_int_eq(vmm__arch_vm_init(kvm_fd, vm_fd, true), 0);
-	cpu = (struct arch_cpu){ .nr = 2, .irqchip = true };
+	ck_assert_int_eq(vmm__arch_vm_create(&(struct arch_vm_config){
+		.kvm_fd = kvm_fd, .vm_fd = vm_fd, .nr_vcpus = 2, .irqchip = true,
+		.layout = vmm__arch_layout(kvm_fd),
+	}, &vm), 0);
+	cpu = (struct arch_cpu){ .vm = vm, .nr = 2, .irqchip = true };
 }
 
 static void get(unsigned long request, void *what)
@@ -253,7 +257,9 @@ END_TEST
 
 START_TEST(only_the_boot_processor_enters_the_kernel)
 {
-	const struct boot_entry entry = { X86_BOOT_LINUX64, 0x1000200, X86_BOOT_PARAMS };
+	const struct boot_entry entry = {
+		.kind = X86_BOOT_LINUX64, .entry = 0x1000200, .argument = X86_BOOT_PARAMS,
+	};
 	struct state s;
 
 	vcpu_new(1);
@@ -278,7 +284,9 @@ END_TEST
 
 START_TEST(pvh_is_entered_in_protected_mode)
 {
-	const struct boot_entry entry = { X86_BOOT_PVH, 0x1000850, X86_START_INFO };
+	const struct boot_entry entry = {
+		.kind = X86_BOOT_PVH, .entry = 0x1000850, .argument = X86_START_INFO,
+	};
 	struct state s;
 
 	vcpu_new(0);
@@ -333,7 +341,7 @@ START_TEST(interrupt_controllers_and_timer_are_as_new_after_a_reset)
 	pit_now.channels[2].gate = 1;
 	ck_assert_int_eq(ioctl(vm_fd, KVM_SET_PIT2, &pit_now), 0);
 
-	ck_assert_int_eq(vmm__arch_vm_reset(vm_fd), 0);
+	ck_assert_int_eq(vmm__arch_vm_reset(vm), 0);
 	for (uint32_t i = 0; i < 3; i++) {
 		chip_get(i, &now);
 		ck_assert_mem_eq(&now, &chips[i], sizeof(now));
@@ -353,7 +361,7 @@ START_TEST(kvms_clock_starts_again)
 
 	vcpu_new(0);
 	ck_assert_int_eq(ioctl(vm_fd, KVM_SET_CLOCK, &clock), 0);
-	ck_assert_int_eq(vmm__arch_vm_reset(vm_fd), 0);
+	ck_assert_int_eq(vmm__arch_vm_reset(vm), 0);
 	ck_assert_int_eq(ioctl(vm_fd, KVM_GET_CLOCK, &clock), 0);
 	ck_assert_uint_lt(clock.clock, 100000000000ull);
 }
@@ -378,7 +386,7 @@ START_TEST(pin_routes_are_those_that_kvm_makes)
 		ck_assert_uint_eq(ioapic.chip.ioapic.irr & 1u << 4, 1u << 4);
 		level.level = 0;
 		ck_assert_int_eq(ioctl(vm_fd, KVM_IRQ_LINE, &level), 0);
-		ck_assert_int_eq(vmm__arch_vm_reset(vm_fd), 0);
+		ck_assert_int_eq(vmm__arch_vm_reset(vm), 0);
 
 		routing->nr = vmm__arch_pin_routes(routing->entries, 64);
 		ck_assert_int_eq(ioctl(vm_fd, KVM_SET_GSI_ROUTING, routing), 0);
@@ -391,7 +399,9 @@ END_TEST
 
 START_TEST(registers_come_back_as_they_were_written)
 {
-	const struct boot_entry entry = { X86_BOOT_LINUX64, 0x1000200, X86_BOOT_PARAMS };
+	const struct boot_entry entry = {
+		.kind = X86_BOOT_LINUX64, .entry = 0x1000200, .argument = X86_BOOT_PARAMS,
+	};
 	struct vmm_regs regs = VMM_REGS_INIT, again = VMM_REGS_INIT;
 
 	vcpu_new(0);

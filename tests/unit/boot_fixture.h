@@ -32,7 +32,7 @@ static void ram_init(uint64_t bytes)
 
 	for (size_t i = 0; i < mem.nr_regions; i++)
 		munmap(mem.regions[i].host, mem.regions[i].size);
-	n = vmm__arch_ram_layout(bytes, mem.regions, MEM_REGIONS_MAX);
+	n = vmm__arch_ram_layout(vmm__arch_layout(-1), bytes, mem.regions, MEM_REGIONS_MAX);
 	ck_assert_int_gt(n, 0);
 	mem.nr_regions = (size_t)n;
 	for (int i = 0; i < n; i++) {

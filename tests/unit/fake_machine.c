@@ -95,17 +95,18 @@ void vmm__irq_free_msi(struct irqs *irqs, uint32_t gsi)
 	fake.routes[gsi].set = false;
 }
 
-int vmm__irq_route_msi(struct irqs *irqs, uint32_t gsi, uint64_t address, uint32_t data)
+int vmm__irq_route_msi(struct irqs *irqs, uint32_t gsi, const struct arch_msi *msi)
 {
 	ck_assert(fake.gsi_used[gsi]);
 	if (fake.refuse_routes)
 		return vmm__fail(-EINVAL, "no such message");
-	if (fake.routes[gsi].set && fake.routes[gsi].address == address &&
-	    fake.routes[gsi].data == data)
+	if (fake.routes[gsi].set && fake.routes[gsi].address == msi->address &&
+	    fake.routes[gsi].data == msi->data)
 		return 0;
 	fake.routes[gsi].set = true;
-	fake.routes[gsi].address = address;
-	fake.routes[gsi].data = data;
+	fake.routes[gsi].address = msi->address;
+	fake.routes[gsi].data = msi->data;
+	fake.routes[gsi].requester = msi->requester;
 	fake.route_changes++;
 	return 0;
 }
@@ -155,10 +156,10 @@ void fake_setup(bool with_pci)
 	ck_assert_int_eq(vmm__bus_init(&fake.ports, "port", 65536), 0);
 	ck_assert_int_eq(vmm_loop_create(NULL, &fake.loop), 0);
 	if (with_pci)
-		ck_assert_int_eq(vmm__pci_create(&fake.mmio, &fake.ports, &fake.irqs, &fake.pci),
-				 0);
+		ck_assert_int_eq(vmm__pci_create(vmm__arch_layout(-1), &fake.mmio, &fake.ports,
+						 &fake.irqs, &fake.pci), 0);
 	fake.host = (struct device_host){
-		.mem = &fake.mem, .irqs = &fake.irqs, .mmio = &fake.mmio, .ports = &fake.ports,
+		.mem = &fake.mem, .layout = vmm__arch_layout(-1), .irqs = &fake.irqs, .mmio = &fake.mmio, .ports = &fake.ports,
 		.pci = fake.pci, .loop = fake.loop, .vm_fd = -1, .nr_mmio = &fake.nr_mmio,
 		.cancel = &fake.cancel, .broken = broken,
 	};

@@ -53,6 +53,7 @@ struct fake_machine {
 	struct {
 		uint64_t address;
 		uint32_t data;
+		uint32_t requester;
 		bool set;
 	} routes[FAKE_GSIS];
 	uint32_t route_changes;

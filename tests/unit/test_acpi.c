@@ -138,7 +138,7 @@ START_TEST(mcfg_names_one_bus)
 	ck_assert_int_eq(vmm__arch_write_tables(&mem, &desc), 0);
 	mcfg = table_find("MCFG");
 	ck_assert_uint_eq(get(mcfg + 4, 4), 60);
-	ck_assert_uint_eq(get(mcfg + 44, 8), vmm__arch_layout()->ecam_base);
+	ck_assert_uint_eq(get(mcfg + 44, 8), vmm__arch_layout(-1)->ecam_base);
 	ck_assert_uint_eq(get(mcfg + 52, 8), 0);
 }
 END_TEST

@@ -722,7 +722,7 @@ END_TEST
 
 START_TEST(devices_get_windows_in_their_order)
 {
-	const struct arch_layout *layout = vmm__arch_layout();
+	const struct arch_layout *layout = vmm__arch_layout(-1);
 	struct vmm_device_config config = device_config();
 	struct fake_device other = { 0 };
 	vmm_gpa_t other_base;

@@ -87,7 +87,7 @@ static void function_create(struct fake_function *f)
 static void setup(void)
 {
 	fake_setup(true);
-	layout = vmm__arch_layout();
+	layout = vmm__arch_layout(-1);
 	function_create(&one);
 	function_create(&two);
 }
@@ -532,11 +532,11 @@ START_TEST(a_bus_that_cannot_have_its_addresses_leaves_nothing)
 	uint32_t ranges = fake.mmio.nr;
 	struct bus free_mmio;
 
-	ck_assert_int_eq(vmm__pci_create(&fake.mmio, &fake.ports, &fake.irqs, &other), -EEXIST);
+	ck_assert_int_eq(vmm__pci_create(layout, &fake.mmio, &fake.ports, &fake.irqs, &other), -EEXIST);
 	ck_assert_int_eq(vmm__bus_init(&free_mmio, "MMIO", 0), 0);
-	ck_assert_int_eq(vmm__pci_create(&free_mmio, &fake.ports, &fake.irqs, &other), -EEXIST);
+	ck_assert_int_eq(vmm__pci_create(layout, &free_mmio, &fake.ports, &fake.irqs, &other), -EEXIST);
 	ck_assert_uint_eq(free_mmio.nr, 0);
-	ck_assert_int_eq(vmm__pci_create(&free_mmio, NULL, &fake.irqs, &other), 0);
+	ck_assert_int_eq(vmm__pci_create(layout, &free_mmio, NULL, &fake.irqs, &other), 0);
 	vmm__pci_destroy(other);
 	vmm__pci_destroy(NULL);
 	vmm__bus_finish(&free_mmio);

@@ -109,7 +109,7 @@ static void setup(void)
 {
 	fds_before = fake_count_fds();
 	fake_setup(true);
-	layout = vmm__arch_layout();
+	layout = vmm__arch_layout(-1);
 	device_create(CONFIG_BYTES);
 }
 

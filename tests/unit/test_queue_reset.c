@@ -97,7 +97,7 @@ static void create(const struct vmm_device_ops *ops, uint32_t format, struct vmm
 	if (!pci) {
 		ck_assert(vmm__device_mmio(device.dev, &base, &gsi));
 	} else {
-		uint64_t bar = vmm__arch_layout()->ecam_base + (1 << 15) + 0x10;
+		uint64_t bar = vmm__arch_layout(-1)->ecam_base + (1 << 15) + 0x10;
 
 		base = (fake_read(bar, 4) & ~0xfull) | fake_read(bar + 4, 4) << 32;
 	}
@@ -551,7 +551,7 @@ END_TEST
 
 START_TEST(a_queue_that_comes_up_without_bus_mastering_waits_for_it)
 {
-	uint64_t command = vmm__arch_layout()->ecam_base + (1 << 15) + 4;
+	uint64_t command = vmm__arch_layout(-1)->ecam_base + (1 << 15) + 4;
 
 	bring_up(VERSION_1 | RESET);
 	reset_queue(0);

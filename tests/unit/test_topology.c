@@ -82,36 +82,37 @@ END_TEST
 
 START_TEST(ram_goes_around_the_hole)
 {
+	const struct arch_layout *layout = vmm__arch_layout(-1);
 	struct mem_region r[2];
 
-	ck_assert_int_eq(vmm__arch_ram_layout(4096, r, 2), 1);
+	ck_assert_int_eq(vmm__arch_ram_layout(layout, 4096, r, 2), 1);
 	ck_assert_uint_eq(r[0].size, 4096);
-	ck_assert_int_eq(vmm__arch_ram_layout(3 * GIB, r, 2), 1);
-	ck_assert_int_eq(vmm__arch_ram_layout(3 * GIB + 4096, r, 2), 2);
+	ck_assert_int_eq(vmm__arch_ram_layout(layout, 3 * GIB, r, 2), 1);
+	ck_assert_int_eq(vmm__arch_ram_layout(layout, 3 * GIB + 4096, r, 2), 2);
 	ck_assert_uint_eq(r[0].gpa, 0);
 	ck_assert_uint_eq(r[0].size, 3 * GIB);
 	ck_assert_uint_eq(r[1].gpa, 4 * GIB);
 	ck_assert_uint_eq(r[1].size, 4096);
-	ck_assert_int_eq(vmm__arch_ram_layout(3 * GIB + 4096, r, 1), -EINVAL);
+	ck_assert_int_eq(vmm__arch_ram_layout(layout, 3 * GIB + 4096, r, 1), -EINVAL);
 }
 END_TEST
 
 START_TEST(ram_ends_where_the_layout_says)
 {
-	const struct arch_layout *layout = vmm__arch_layout();
+	const struct arch_layout *layout = vmm__arch_layout(-1);
 	struct mem_region r[2];
 
-	ck_assert_int_eq(vmm__arch_ram_layout(0, r, 2), -EINVAL);
-	ck_assert_int_eq(vmm__arch_ram_layout(layout->ram_max - GIB, r, 2), 2);
+	ck_assert_int_eq(vmm__arch_ram_layout(layout, 0, r, 2), -EINVAL);
+	ck_assert_int_eq(vmm__arch_ram_layout(layout, layout->ram_max - GIB, r, 2), 2);
 	ck_assert_uint_eq(r[1].gpa + r[1].size, layout->ram_max);
-	ck_assert_int_eq(vmm__arch_ram_layout(layout->ram_max - GIB + 1, r, 2), -EINVAL);
-	ck_assert_int_eq(vmm__arch_ram_layout(UINT64_MAX, r, 2), -EINVAL);
+	ck_assert_int_eq(vmm__arch_ram_layout(layout, layout->ram_max - GIB + 1, r, 2), -EINVAL);
+	ck_assert_int_eq(vmm__arch_ram_layout(layout, UINT64_MAX, r, 2), -EINVAL);
 }
 END_TEST
 
 START_TEST(nothing_overlaps_in_the_hole)
 {
-	const struct arch_layout *l = vmm__arch_layout();
+	const struct arch_layout *l = vmm__arch_layout(-1);
 	const struct { uint64_t base, size; } parts[] = {
 		{ 0, X86_HOLE_BASE },
 		{ l->pci_base, l->pci_size },
@@ -135,7 +136,7 @@ END_TEST
 
 START_TEST(pins_for_devices_are_nobody_elses)
 {
-	const struct arch_layout *l = vmm__arch_layout();
+	const struct arch_layout *l = vmm__arch_layout(-1);
 	struct kvm_irq_routing_entry routes[64];
 
 	ck_assert_uint_eq(l->pins_free >> X86_GSI_PCI, 0);

@@ -222,7 +222,7 @@ static void pci_osc(struct aml *aml)
 
 static void pci(struct aml *aml)
 {
-	const struct arch_layout *layout = vmm__arch_layout();
+	const struct arch_layout *layout = vmm__arch_layout(-1);
 
 	vmm__aml_device(aml, "PCI0");
 	vmm__aml_name(aml, "_HID");

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -15,7 +16,16 @@
 #include "arch/x86_64/layout_priv.h"
 #include "core/error_priv.h"
 
-int vmm__arch_vm_init(int kvm_fd, int vm_fd, bool irqchip)
+struct arch_vm {
+	int vm_fd;
+};
+
+unsigned long vmm__arch_vm_type(int kvm_fd)
+{
+	return 0;
+}
+
+static int vm_init(int vm_fd, bool irqchip)
 {
 	/* Port 0x61 counts refreshes and gates the speaker: part of the timer. */
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
@@ -32,6 +42,33 @@ int vmm__arch_vm_init(int kvm_fd, int vm_fd, bool irqchip)
 	if (ioctl(vm_fd, KVM_CREATE_PIT2, &pit) < 0)
 		return vmm__fail_errno("cannot create the timer");
 
+	return 0;
+}
+
+int vmm__arch_vm_create(const struct arch_vm_config *config, struct arch_vm **ret_vm)
+{
+	struct arch_vm *vm = malloc(sizeof(*vm));
+	int r;
+
+	if (!vm)
+		return vmm__fail(-ENOMEM, "no memory for a guest");
+	*vm = (struct arch_vm){ .vm_fd = config->vm_fd };
+	r = vm_init(vm->vm_fd, config->irqchip);
+	if (r < 0) {
+		free(vm);
+		return r;
+	}
+	*ret_vm = vm;
+	return 0;
+}
+
+void vmm__arch_vm_destroy(struct arch_vm *vm)
+{
+	free(vm);
+}
+
+int vmm__arch_vm_complete(struct arch_vm *vm, const int *vcpu_fds, const struct vmm_mem *mem)
+{
 	return 0;
 }
 
@@ -83,8 +120,9 @@ static int pit_reset(int vm_fd)
 	return 0;
 }
 
-int vmm__arch_vm_reset(int vm_fd)
+int vmm__arch_vm_reset(struct arch_vm *vm)
 {
+	int vm_fd = vm->vm_fd;
 	struct kvm_clock_data clock = { .clock = 0 };
 	int r;
 

@@ -15,6 +15,7 @@
 #include "arch/x86_64/layout_priv.h"
 #include "core/error_priv.h"
 #include "core/memory_priv.h"
+#include "devices/legacy/serial_priv.h"
 
 #define GIB	(1ull << 30)
 
@@ -27,6 +28,7 @@
 
 #define LAYOUT(ram, window)					\
 	{							\
+		.has_ports = true,				\
 		.mmio_base = X86_MMIO_BASE,			\
 		.mmio_stride = X86_MMIO_STRIDE,			\
 		.mmio_max = MACHINE_MMIO_MAX,			\
@@ -66,7 +68,7 @@ uint32_t vmm__arch_gpa_bits(int kvm_fd)
 	return physical_address_bits();
 }
 
-const struct arch_layout *vmm__arch_layout(void)
+const struct arch_layout *vmm__arch_layout(int kvm_fd)
 {
 	const size_t last = sizeof(layouts) / sizeof(layouts[0]) - 1;
 	unsigned bits = physical_address_bits();
@@ -78,10 +80,11 @@ const struct arch_layout *vmm__arch_layout(void)
 	return &layouts[i].layout;
 }
 
-int vmm__arch_ram_layout(uint64_t ram_bytes, struct mem_region *regions, size_t max)
+int vmm__arch_ram_layout(const struct arch_layout *layout, uint64_t ram_bytes,
+			 struct mem_region *regions, size_t max)
 {
 	uint64_t low = ram_bytes < X86_HOLE_BASE ? ram_bytes : X86_HOLE_BASE;
-	uint64_t most = vmm__arch_layout()->ram_max - (X86_HOLE_END - X86_HOLE_BASE);
+	uint64_t most = layout->ram_max - (X86_HOLE_END - X86_HOLE_BASE);
 	size_t n = ram_bytes > low ? 2 : 1;
 
 	if (ram_bytes == 0 || ram_bytes > most)
@@ -129,9 +132,25 @@ uint32_t vmm__arch_pin_routes(struct kvm_irq_routing_entry *entries, uint32_t ma
 	return n;
 }
 
+uint32_t vmm__arch_irq_line(uint32_t gsi)
+{
+	return gsi;
+}
+
+int vmm__arch_msi_route(const struct arch_vm *vm, const struct arch_msi *msi,
+			struct kvm_irq_routing_entry *ret_entry)
+{
+	ret_entry->type = KVM_IRQ_ROUTING_MSI;
+	ret_entry->u.msi.address_lo = (uint32_t)msi->address;
+	ret_entry->u.msi.address_hi = (uint32_t)(msi->address >> 32);
+	ret_entry->u.msi.data = msi->data;
+	return 0;
+}
+
 const struct arch_serial *vmm__arch_serial(void)
 {
 	static const struct arch_serial com1 = {
+		.model = &vmm__serial_uart16550,
 		.port = true,
 		.base = X86_PORT_COM1,
 		.gsi = X86_GSI_COM1,

@@ -43,7 +43,7 @@ int vmm__arch_machine_create(const struct arch_machine_host *host,
 	r = vmm__power_create(host, X86_PORT_POWER, X86_GSI_EVENTS, &machine->power);
 	if (r < 0)
 		goto destroy_rtc;
-	r = vmm__pvpanic_create(host, X86_PORT_PVPANIC, &machine->pvpanic);
+	r = vmm__pvpanic_create(host, host->ports, X86_PORT_PVPANIC, &machine->pvpanic);
 	if (r < 0)
 		goto destroy_power;
 

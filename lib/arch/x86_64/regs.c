@@ -127,3 +127,16 @@ int vmm__arch_write_regs(int vcpu_fd, const struct vmm_regs *regs)
 
 	return 0;
 }
+
+/* ---- exits: all that x86-64 has are known to the core ---- */
+
+const char *vmm__arch_exit_name(uint32_t reason)
+{
+	return NULL;
+}
+
+enum arch_exit_kind vmm__arch_exit(struct arch_machine *machine, struct kvm_run *run,
+				   struct arch_exit *ret_exit)
+{
+	return ARCH_EXIT_UNKNOWN;
+}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pvpanic.c - one port by which a guest's kernel says that it panicked.
+ * pvpanic.c - one byte, a port or an address, by which a guest's kernel says that it panicked.
  *
  * Reading tells which events it understands, writing one reports it; Linux's
- * pvpanic driver finds it as ACPI device QEMU0001. The event "a crash kernel takes
+ * pvpanic driver finds it as ACPI device QEMU0001, or as "qemu,pvpanic-mmio" in a device tree. The event "a crash kernel takes
  * over" is not offered: the guest would go on, and says so by not writing.
  */
 #include <errno.h>
@@ -17,7 +17,8 @@ enum { PANICKED = 1 << 0 };
 
 struct pvpanic {
 	const struct arch_machine_host *host;
-	uint16_t port;
+	struct bus *bus;
+	uint64_t base;
 };
 
 static uint64_t pvpanic_read(void *state, uint64_t offset, uint32_t width)
@@ -40,18 +41,18 @@ static const struct vmm_range_ops pvpanic_ops = {
 	.write = pvpanic_write,
 };
 
-int vmm__pvpanic_create(const struct arch_machine_host *host, uint16_t port,
+int vmm__pvpanic_create(const struct arch_machine_host *host, struct bus *bus, uint64_t base,
 			struct pvpanic **ret_pvpanic)
 {
 	struct pvpanic *pvpanic = calloc(1, sizeof(*pvpanic));
-	struct bus_range range = { .base = port, .length = 1, .ops = &pvpanic_ops, .state = pvpanic };
+	struct bus_range range = { .base = base, .length = 1, .ops = &pvpanic_ops, .state = pvpanic };
 	int r;
 
 	if (!pvpanic)
-		return vmm__fail(-ENOMEM, "no memory for the panic port");
-	*pvpanic = (struct pvpanic){ .host = host, .port = port };
+		return vmm__fail(-ENOMEM, "no memory for the panic device");
+	*pvpanic = (struct pvpanic){ .host = host, .bus = bus, .base = base };
 
-	r = vmm__bus_add(host->ports, &range);
+	r = vmm__bus_add(bus, &range);
 	if (r < 0) {
 		free(pvpanic);
 		return r;
@@ -64,6 +65,6 @@ void vmm__pvpanic_destroy(struct pvpanic *pvpanic)
 {
 	if (!pvpanic)
 		return;
-	vmm__bus_remove(pvpanic->host->ports, pvpanic->port);
+	vmm__bus_remove(pvpanic->bus, pvpanic->base);
 	free(pvpanic);
 }

@@ -12,6 +12,7 @@
 #include "bus/bus_priv.h"
 #include "core/error_priv.h"
 #include "core/irq_priv.h"
+#include "devices/legacy/serial_priv.h"
 #include "devices/legacy/uart16550_impl_priv.h"
 
 /* ---- interrupts, with the lock ---- */
@@ -294,3 +295,39 @@ void vmm__uart_destroy(struct uart16550 *u)
 	pthread_mutex_destroy(&u->lock);
 	free(u);
 }
+
+/* ---- as one kind of serial port ---- */
+
+static int serial_create(const struct serial_place *place, const struct vmm_console_config *config,
+			 void **ret_port)
+{
+	struct uart16550 *u;
+	int r = vmm__uart_create(place->bus, place->base, place->irqs, place->gsi, place->loop,
+				 config, &u);
+
+	if (r == 0)
+		*ret_port = u;
+	return r;
+}
+
+static void serial_destroy(void *port)
+{
+	vmm__uart_destroy(port);
+}
+
+static void serial_reset(void *port)
+{
+	vmm__uart_reset(port);
+}
+
+static void serial_flush(void *port)
+{
+	vmm__uart_flush(port);
+}
+
+const struct serial_model vmm__serial_uart16550 = {
+	.create = serial_create,
+	.destroy = serial_destroy,
+	.reset = serial_reset,
+	.flush = serial_flush,
+};
