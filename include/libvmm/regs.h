@@ -17,6 +17,8 @@ extern "C" {
 enum vmm_arch {
 	VMM_ARCH_NONE	= 0,
 	VMM_ARCH_X86_64	= 1,
+	VMM_ARCH_AARCH64	= 2,
+	VMM_ARCH_RISCV64	= 3,
 };
 
 /** A segment register with its hidden part (Intel SDM volume 3, 3.4.3). */
@@ -38,6 +40,36 @@ struct vmm_x86_regs {
 	uint32_t gdt_limit, idt_limit;
 };
 
+/**
+ * aarch64: general, floating point and EL1 system registers (Arm ARM, D19). All there are,
+ * by number: vmm_vcpu_list_regs() of <libvmm/vcpu.h>.
+ */
+struct vmm_aarch64_regs {
+	uint64_t x[31];
+	uint64_t sp_el0, sp_el1;
+	uint64_t pc, pstate;
+	uint64_t elr_el1;
+	uint64_t spsr_el1, spsr_abt, spsr_und, spsr_irq, spsr_fiq;
+	uint64_t v[32][2];	/* the low half first; of SVE's Z registers the first 128 bits */
+	uint32_t fpsr, fpcr;
+	uint64_t sctlr_el1, cpacr_el1, tcr_el1, ttbr0_el1, ttbr1_el1, mair_el1, vbar_el1;
+	uint64_t esr_el1, far_el1, par_el1, contextidr_el1, mdscr_el1, cntkctl_el1;
+	uint64_t tpidr_el0, tpidrro_el0, tpidr_el1;
+	uint64_t mpidr_el1;	/* as the vCPU was made: a write must not change it */
+};
+
+/** riscv64: general, floating point and supervisor registers (RISC-V ISA volumes I and II). */
+struct vmm_riscv64_regs {
+	uint64_t pc;
+	uint64_t x[32];		/* x[0] is 0 */
+	uint64_t mode;		/* 0: user, 1: supervisor */
+	uint64_t sstatus, sie, stvec, sscratch, sepc, scause, stval, sip, satp;
+	uint64_t scounteren, senvcfg;	/* 0 where the processor has none */
+	uint64_t f[32];		/* 0 without the extensions F and D */
+	uint32_t fcsr;
+	uint32_t reserved;
+};
+
 /** A vCPU's registers. */
 struct vmm_regs {
 	size_t size;		/* sizeof(struct vmm_regs), set by the caller */
@@ -45,7 +77,9 @@ struct vmm_regs {
 	uint32_t reserved;
 	union {
 		struct vmm_x86_regs x86;
-		uint64_t raw[128];	/* no architecture's is larger */
+		struct vmm_aarch64_regs aarch64;
+		struct vmm_riscv64_regs riscv64;
+		uint64_t raw[192];	/* no architecture's is larger */
 	};
 };
 

@@ -47,6 +47,23 @@ VMM_API int vmm_vcpu_pin(struct vmm_vcpu *vcpu, const uint32_t *cpus, uint32_t n
 VMM_API int vmm_vcpu_read_regs(struct vmm_vcpu *vcpu, struct vmm_regs *ret_regs) VMM_MUST_CHECK;
 VMM_API int vmm_vcpu_write_regs(struct vmm_vcpu *vcpu, const struct vmm_regs *regs) VMM_MUST_CHECK;
 
+/*
+ * Every register by its number in KVM (KVM_REG_* of <linux/kvm.h>): what <libvmm/regs.h> leaves out too,
+ * for whoever saves a vCPU or debugs one. A register's size is in its number. All three return
+ * -EINVAL; -EBUSY as above; -EOPNOTSUPP where KVM has no such numbers, which is so on x86_64.
+ */
+
+/**
+ * Fill @ret_ids with up to @max of the numbers. Returns how many there are, which may be more than @max.
+ */
+VMM_API int vmm_vcpu_list_regs(struct vmm_vcpu *vcpu, uint64_t *ret_ids, size_t max) VMM_MUST_CHECK;
+
+/**
+ * Read or write one; @size must be the register's. Returns 0, -ENOENT (the vCPU has none such), or what KVM said.
+ */
+VMM_API int vmm_vcpu_get_reg(struct vmm_vcpu *vcpu, uint64_t id, void *ret_value, size_t size) VMM_MUST_CHECK;
+VMM_API int vmm_vcpu_set_reg(struct vmm_vcpu *vcpu, uint64_t id, const void *value, size_t size) VMM_MUST_CHECK;
+
 /* ---- running it by hand ---- */
 
 enum vmm_exit_type {

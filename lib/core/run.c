@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c - a vCPU in the caller's own thread, and registers.
+ * run.c - a vCPU in the caller's own thread, and where vCPUs run.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -80,65 +80,6 @@ int vmm_vcpu_pin(struct vmm_vcpu *vcpu, const uint32_t *cpus, uint32_t nr)
 		return vmm__fail(r, "cannot pin vCPU %u: %s", vcpu->id, strerrordesc_np(-r));
 	}
 	return 0;
-}
-
-/* ---- registers ---- */
-
-/* With vm->lock. */
-static int check_still(const struct vmm_vcpu *vcpu)
-{
-	const struct vmm *vm = vcpu->vm;
-
-	if (vm->flags & VMM_F_CALLER_VCPUS) {
-		if (vcpu->in_run)
-			return vmm__fail(-EBUSY, "vCPU %u is in vmm_vcpu_run()", vcpu->id);
-	} else if (vm->state == VMM_STATE_RUNNING || vm->stopping) {
-		return vmm__fail(-EBUSY, "vCPU %u runs: pause the guest first", vcpu->id);
-	}
-	return 0;
-}
-
-int vmm_vcpu_read_regs(struct vmm_vcpu *vcpu, struct vmm_regs *ret_regs)
-{
-	struct vmm_regs regs = VMM_REGS_INIT;
-	int r;
-
-	if (!vcpu || !ret_regs || ret_regs->size < sizeof(ret_regs->size))
-		return vmm__fail(-EINVAL, "no vCPU, or no place for registers: use VMM_REGS_INIT");
-
-	pthread_mutex_lock(&vcpu->vm->lock);
-	r = check_still(vcpu);
-	if (r == 0)
-		r = vmm__arch_read_regs(vcpu->fd, &regs);
-	pthread_mutex_unlock(&vcpu->vm->lock);
-
-	if (r == 0)
-		vmm__config_answer(ret_regs, ret_regs->size, &regs, sizeof(regs));
-	return r;
-}
-
-int vmm_vcpu_write_regs(struct vmm_vcpu *vcpu, const struct vmm_regs *regs)
-{
-	struct vmm_regs copy;
-	int r;
-
-	if (!vcpu || !regs)
-		return vmm__fail(-EINVAL, "no vCPU or no registers");
-	r = vmm__config_copy(&copy, sizeof(copy), regs, regs->size, sizeof(copy.size));
-	if (r < 0)
-		return r;
-	if (copy.arch != vmm__arch_id())
-		return vmm__fail(-EINVAL, "registers of architecture %u, this is %u", copy.arch,
-				 vmm__arch_id());
-
-	pthread_mutex_lock(&vcpu->vm->lock);
-	r = check_still(vcpu);
-	if (r == 0)
-		r = vmm__arch_write_regs(vcpu->fd, &copy);
-	if (r == 0)
-		vcpu->regs_written = true;
-	pthread_mutex_unlock(&vcpu->vm->lock);
-	return r;
 }
 
 /* ---- the caller's thread ---- */
