@@ -12,10 +12,13 @@ extern "C" {
 #endif
 
 enum vmm_boot_protocol {
-	VMM_BOOT_AUTO		= 0,	/* what the image says: bzImage, else PVH if it has the note, else ELF */
+	VMM_BOOT_AUTO		= 0,	/* what the image says: bzImage, else PVH if it has the note, else ELF;
+					   on aarch64 and riscv64 an Image */
 	VMM_BOOT_BZIMAGE	= 1,	/* Linux x86 boot protocol 2.12 or later, 64-bit entry */
 	VMM_BOOT_PVH		= 2,	/* ELF with a XEN_ELFNOTE_PHYS32_ENTRY note (Xen's x86/HVM direct boot ABI) */
 	VMM_BOOT_ELF		= 3,	/* ELF64 vmlinux by its entry address, as the 64-bit Linux boot protocol wants */
+	VMM_BOOT_IMAGE		= 4,	/* Linux's Image on aarch64 and riscv64, also compressed with gzip (where
+					   the library was built with zlib); it is given a device tree */
 };
 
 /** A kernel, and what it is given. Each file by path or by descriptor. */

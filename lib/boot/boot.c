@@ -54,7 +54,7 @@ static int config_check(const struct vmm_boot_config *config)
 		return vmm__fail(-EINVAL, "two kernels: give kernel_path or kernel_fd, not both");
 	if (config->initrd_path && config->initrd_fd > 0)
 		return vmm__fail(-EINVAL, "two initrds: give initrd_path or initrd_fd, not both");
-	if (config->protocol > VMM_BOOT_ELF)
+	if (config->protocol > VMM_BOOT_IMAGE)
 		return vmm__fail(-EINVAL, "boot protocol %u is none of enum vmm_boot_protocol",
 				 config->protocol);
 	if (config->reserved != 0)
@@ -114,4 +114,35 @@ void vmm__boot_source_close(struct boot_source *source)
 		close(source->kernel_fd);
 	free(source->cmdline);
 	*source = (struct boot_source){ .kernel_fd = -1, .initrd_fd = -1 };
+}
+
+int vmm__boot_read(const struct boot_source *source, uint64_t offset, void *dst, size_t len,
+		   const char *what)
+{
+	unsigned char *to = dst;
+
+	if (offset > source->kernel_size || len > source->kernel_size - offset)
+		return vmm__fail(-ENOEXEC,
+				 "the kernel is truncated: %s is %zu bytes at 0x%llx, the file has "
+				 "%llu",
+				 what, len, (unsigned long long)offset,
+				 (unsigned long long)source->kernel_size);
+
+	while (len > 0) {
+		ssize_t n = pread(source->kernel_fd, to, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			vmm__fail_errno("cannot read the kernel's %s", what);
+			return -EIO;
+		}
+		if (n == 0)
+			return vmm__fail(-EIO, "the kernel shrank while its %s was read", what);
+		to += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+
+	return 0;
 }

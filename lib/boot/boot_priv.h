@@ -28,6 +28,12 @@ struct boot_source {
 int vmm__boot_source_open(struct boot_source *ret_source, const struct vmm_boot_config *config);
 void vmm__boot_source_close(struct boot_source *source);
 
+/*
+ * All of the kernel's bytes at @offset, or -ENOEXEC: the file is shorter; -EIO. @what is for words.
+ */
+int vmm__boot_read(const struct boot_source *source, uint64_t offset, void *dst, size_t len,
+		   const char *what);
+
 /* Load kernel, initrd, command line and start information. Architecture-specific. */
 int vmm__boot_load(const struct vmm_mem *mem, const struct boot_source *source,
 		   struct boot_entry *ret_entry);

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "arch/arch_priv.h"
 #include "arch/x86_64/layout_priv.h"
@@ -19,37 +18,6 @@
 
 #define PAGE	4096ull
 #define MIB(x)	((unsigned long long)(((x) + (1 << 20) - 1) >> 20))
-
-int vmm__boot_read(const struct boot_source *source, uint64_t offset, void *dst, size_t len,
-		   const char *what)
-{
-	unsigned char *to = dst;
-
-	if (offset > source->kernel_size || len > source->kernel_size - offset)
-		return vmm__fail(-ENOEXEC,
-				 "the kernel is truncated: %s is %zu bytes at 0x%llx, the file has "
-				 "%llu",
-				 what, len, (unsigned long long)offset,
-				 (unsigned long long)source->kernel_size);
-
-	while (len > 0) {
-		ssize_t n = pread(source->kernel_fd, to, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			vmm__fail_errno("cannot read the kernel's %s", what);
-			return -EIO;
-		}
-		if (n == 0)
-			return vmm__fail(-EIO, "the kernel shrank while its %s was read", what);
-		to += n;
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-
-	return 0;
-}
 
 uint64_t vmm__x86_low_ram(const struct vmm_mem *mem)
 {
@@ -126,8 +94,10 @@ static int load_kernel(const struct vmm_mem *mem, const struct boot_source *sour
 		return vmm__bzimage_load(mem, source, ret_kernel);
 	case VMM_BOOT_PVH:
 		return vmm__elf_load_pvh(mem, source, ret_kernel);
-	default:
+	case VMM_BOOT_ELF:
 		return vmm__elf_load_linux64(mem, source, ret_kernel);
+	default:
+		return vmm__fail(-ENOEXEC, "boot protocol %u is not one of x86-64", protocol);
 	}
 }
 

@@ -46,10 +46,6 @@ int vmm__elf_load_linux64(const struct vmm_mem *mem, const struct boot_source *s
 /* 1: it has a PVH note; 0: it has none. */
 int vmm__elf_has_pvh(const struct boot_source *source);
 
-/* All of the file's bytes at @offset, or -ENOEXEC: it is shorter. @what is for words. */
-int vmm__boot_read(const struct boot_source *source, uint64_t offset, void *dst, size_t len,
-		   const char *what);
-
 /* End of the RAM that starts at 0: where kernel and initrd go. */
 uint64_t vmm__x86_low_ram(const struct vmm_mem *mem);
 

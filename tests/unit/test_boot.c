@@ -180,8 +180,8 @@ START_TEST(unknown_fields_and_values_are_refused)
 	} newer = { .newer = "x" };
 
 	config.kernel_fd = kernel_fd;
-	config.protocol = 4;
-	ck_refused(-EINVAL, "protocol 4");
+	config.protocol = 5;
+	ck_refused(-EINVAL, "protocol 5");
 	config.protocol = 0;
 	config.reserved = 1;
 	ck_refused(-EINVAL, "reserved");
