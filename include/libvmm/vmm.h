@@ -56,6 +56,16 @@ enum {
 						   mapping ends the process with SIGBUS) */
 };
 
+/*
+ * The kinds of interrupt controller in an architecture's machine, where there are several. One that
+ * this host's KVM lacks is -ENODEV, one that the architecture does not know -EINVAL.
+ */
+enum vmm_irqchip {
+	VMM_IRQCHIP_DEFAULT	= 0,	/* the best that this host has */
+	VMM_IRQCHIP_GIC_V2	= 2,	/* Arm: up to 8 vCPUs; some 60 MSIs, by a GICv2m frame */
+	VMM_IRQCHIP_GIC_V3	= 3,	/* Arm: with an ITS for MSIs */
+};
+
 #define VMM_VCPUS_MAX	255
 
 /**
@@ -87,6 +97,8 @@ struct vmm_config {
 				   but do not send this number to the process: it may be lost */
 	uint32_t queue_format;	/* enum vmm_queue_format of <libvmm/device.h> for devices that do
 				   not say */
+	uint32_t irqchip;	/* enum vmm_irqchip: which interrupt controller; default the best of this host's */
+	uint32_t reserved;
 };
 
 #define VMM_CONFIG_INIT	VMM_SIZED(struct vmm_config)

@@ -77,6 +77,7 @@ struct arch_vm_config {
 	int vm_fd;
 	uint32_t nr_vcpus;
 	bool irqchip;			/* interrupt controllers and timers in the kernel */
+	uint32_t irqchip_kind;		/* vmm_config.irqchip */
 	const struct arch_layout *layout;
 };
 

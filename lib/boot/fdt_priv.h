@@ -16,6 +16,7 @@ struct boot_entry;
 struct machine_desc;
 struct vmm_mem;
 
+#define BOOT_TAIL	(128u << 10)	/* of the first region's end: the loader leaves it to lib/arch */
 #define FDT_ROOM	(128u << 10)	/* what is kept for a tree in guest memory */
 
 /* ---- writing one ---- */

@@ -40,7 +40,7 @@ static int place_rest(const struct vmm_mem *mem, const struct boot_source *sourc
 		      const struct image_place *kernel, struct boot_entry *entry)
 {
 	const struct mem_region *ram = &mem->regions[0];
-	uint64_t end = ram->gpa + ram->size;
+	uint64_t end = ram->gpa + (ram->size > BOOT_TAIL ? ram->size - BOOT_TAIL : 0);
 	uint64_t tree = align_up(kernel->end, IMAGE_ALIGN);
 	uint64_t initrd = align_up(tree + FDT_ROOM, INITRD_ALIGN);
 

@@ -96,7 +96,7 @@ static int make_kvm(struct vmm *vm, const struct vmm_config *c)
 	vm->layout = vmm__arch_layout(vm->kvm_fd);
 	return vmm__arch_vm_create(&(struct arch_vm_config){
 		.kvm_fd = vm->kvm_fd, .vm_fd = vm->vm_fd, .nr_vcpus = vm->nr_vcpus,
-		.irqchip = !bare, .layout = vm->layout,
+		.irqchip = !bare, .irqchip_kind = c->irqchip, .layout = vm->layout,
 	}, &vm->arch);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <libvmm/vmm.h>
 #include "arch/arch_priv.h"
 #include "arch/x86_64/layout_priv.h"
 #include "core/error_priv.h"
@@ -52,6 +53,10 @@ int vmm__arch_vm_create(const struct arch_vm_config *config, struct arch_vm **re
 
 	if (!vm)
 		return vmm__fail(-ENOMEM, "no memory for a guest");
+	if (config->irqchip_kind != VMM_IRQCHIP_DEFAULT) {
+		free(vm);
+		return vmm__fail(-EINVAL, "irqchip %u: a machine here has but one kind", config->irqchip_kind);
+	}
 	*vm = (struct arch_vm){ .vm_fd = config->vm_fd };
 	r = vm_init(vm->vm_fd, config->irqchip);
 	if (r < 0) {

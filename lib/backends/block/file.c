@@ -246,7 +246,7 @@ static int describe_plain(struct blk_file *file, struct vmm_blk_info *info,
 	file->capacity = (uint64_t)stat->st_size;
 	info->block_size = 512;
 	/* The page cache works in blocks of this size: a guest does well to align to them. */
-	info->physical_block_size = stat->st_blksize >= BLOCK_MAX ? BLOCK_MAX : 512;
+	info->physical_block_size = (uint64_t)stat->st_blksize >= BLOCK_MAX ? BLOCK_MAX : 512;
 
 	/* A hole past the end changes nothing, and tells whether this file system can. */
 	if (!(file->flags & VMM_BLK_READ_ONLY) &&

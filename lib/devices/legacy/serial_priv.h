@@ -37,5 +37,6 @@ struct serial_model {
 };
 
 extern const struct serial_model vmm__serial_uart16550;
+extern const struct serial_model vmm__serial_pl011;
 
 #endif
