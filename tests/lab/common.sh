@@ -8,6 +8,7 @@
 #   kernels/   stock kernels, by package and version    (guest-kernel)
 #   images/    initramfs and disks for guests           (guest-initrd, images)
 #   lab-x86/ lab-vtx/   an emulator and L1 snapshots    (lab-x86, lab-vtx)
+#   lab-aarch64/ lab-riscv64-SUITE/   a kernel, a sysroot, an emulator   (lab-aarch64, lab-riscv64)
 #   apt/       package lists of our own, when the system's do not do
 # A thing is made in a folder tmp.* beside its place, under a lock, and renamed when it is whole.
 
@@ -73,7 +74,7 @@ lab_modules() {
 			needs+=" $b"
 			! grep -qx "$b" "$out/order" || continue
 			case $f in *.xz) xz -dc "$f";; *.zst) zstd -dcq "$f";; *) cat "$f";; esac > "$out/$b"
-			objcopy -g -R .BTF "$out/$b" || return 1
+			"${OBJCOPY:-objcopy}" -g -R .BTF "$out/$b" || return 1
 			echo "$b" >> "$out/order"
 		done < "$out/list"
 		echo "$m$needs" >> "$out/depends"

@@ -20,7 +20,9 @@ static char folder[256];
 
 const char *files_image(enum file_kind kind, const char *kernel)
 {
-	static const char *const names[] = { "VMLINUX", "BZIMAGE", "INITRD", "DISK" };
+	static const char *const names[] = {
+		"VMLINUX", "BZIMAGE", "IMAGE", "IMAGE_GZ", "INITRD", "DISK",
+	};
 	char name[64];
 	const char *path;
 
@@ -93,17 +95,33 @@ static void show_log(const char *log)
 		fclose(file);
 }
 
+static bool is_zero(const char *bytes, size_t len)
+{
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
+}
+
+/* What is zero becomes a hole. */
 char *files_copy_disk(const char *name)
 {
-	char *path = path_of(name), *log = path_of("cp.log");
-	const char *const cp[] = { "cp", "--sparse=always", "--no-preserve=mode",
-				   files_image(FILE_DISK, ""), path, NULL };
+	static char block[65536];
+	const char *source = files_image(FILE_DISK, "");
+	char *path = path_of(name);
+	int in = open(source, O_RDONLY | O_CLOEXEC);
+	int out = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	off_t at = 0;
+	ssize_t n;
 
-	if (spawn(cp, log) != 0) {
-		show_log(log);
-		fail("cannot copy the disk to %s", path);
+	if (in < 0 || out < 0)
+		fail("cannot copy %s to %s: %s", source, path, strerror(errno));
+	while ((n = pread(in, block, sizeof(block), at)) > 0) {
+		if (!is_zero(block, (size_t)n) && pwrite(out, block, (size_t)n, at) != n)
+			fail("cannot write %s: %s", path, strerror(errno));
+		at += n;
 	}
-	free(log);
+	if (n < 0 || ftruncate(out, at) < 0)
+		fail("cannot copy %s to %s: %s", source, path, strerror(errno));
+	close(in);
+	close(out);
 	return path;
 }
 

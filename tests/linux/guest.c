@@ -17,6 +17,7 @@
 #include <libvmm/net.h>
 #include <libvmm/rng.h>
 
+#include "arch.h"
 #include "files.h"
 #include "guest.h"
 
@@ -75,14 +76,14 @@ static void add_net(struct guest *g)
 void guest_load(struct guest *g, const char *words)
 {
 	struct vmm_boot_config config = VMM_BOOT_CONFIG_INIT;
-	bool bzimage = g->spec.protocol == VMM_BOOT_BZIMAGE;
+	uint32_t protocol = g->spec.packed ? VMM_BOOT_AUTO : g->spec.protocol;
 	char cmdline[1024];
 
 	snprintf(cmdline, sizeof(cmdline), "%s quiet panic=-1 cryptomgr.notests=1 %s",
-		 g->spec.serial ? "console=ttyS0" : "earlyprintk=ttyS0 console=hvc0", words);
-	config.kernel_path = files_image(bzimage ? FILE_BZIMAGE : FILE_VMLINUX, g->spec.kernel);
+		 g->spec.serial ? "console=" SERIAL_CONSOLE : EARLY_CONSOLE " console=hvc0", words);
+	config.kernel_path = files_image(arch_kernel(protocol), g->spec.kernel);
 	config.initrd_path = files_image(FILE_INITRD, g->spec.kernel);
-	config.protocol = g->spec.protocol;
+	config.protocol = protocol;
 	config.cmdline = cmdline;
 	must(vmm_boot_linux(g->vm, &config), "load the kernel");
 }
@@ -101,7 +102,7 @@ void guest_open(struct guest *g, const struct guest_spec *spec)
 	if (!g->spec.kernel)
 		g->spec.kernel = "6.1";
 	if (!g->spec.protocol)
-		g->spec.protocol = VMM_BOOT_PVH;
+		g->spec.protocol = USUAL_PROTOCOL;
 	g->fds = files_count_fds();
 	g->threads = files_count_threads();
 

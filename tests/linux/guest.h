@@ -18,11 +18,12 @@
 struct guest_spec {
 	const char *name;		/* "guest" */
 	const char *kernel;		/* "6.1" or "6.12"; "6.1" */
-	uint32_t protocol;		/* enum vmm_boot_protocol; VMM_BOOT_PVH */
+	uint32_t protocol;		/* enum vmm_boot_protocol; the usual one */
 	uint32_t cpus;			/* 1 */
 	uint32_t transport;		/* enum vmm_transport; pci */
 	uint32_t queue_format;		/* enum vmm_queue_format; split */
 	uint32_t memory_mb;		/* 320 */
+	bool packed;			/* the kernel is a compressed Image */
 	const char *words;		/* for the command line */
 	const char *disk;		/* path of vda; none */
 	uint32_t ram_disk_mb;		/* the next disk; none */

@@ -13,6 +13,7 @@
 
 #include <libvmm/boot.h>
 
+#include "arch.h"
 #include "files.h"
 #include "guest.h"
 #include "harness.h"
@@ -30,6 +31,7 @@ enum spoil {
 	KERNEL_EMPTY,
 	KERNEL_TEXT,
 	KERNEL_CUT,
+	KERNEL_FOREIGN,
 	WRONG_PROTOCOL,
 };
 
@@ -48,6 +50,7 @@ static const struct {
 	{ "an empty file", KERNEL_EMPTY, -ENOEXEC, "" },
 	{ "a text", KERNEL_TEXT, -ENOEXEC, "" },
 	{ "a kernel that was cut off", KERNEL_CUT, -ENOEXEC, "" },
+	{ "a kernel of another architecture", KERNEL_FOREIGN, -ENOEXEC, "" },
 	{ "a protocol that this image does not have", WRONG_PROTOCOL, -ENOEXEC, "" },
 };
 
@@ -68,6 +71,22 @@ static uint64_t size_of(const char *path)
 
 	CHECK(stat(path, &st) == 0);
 	return (uint64_t)st.st_size;
+}
+
+/* An Image's header and nothing more: RISC-V's, or Arm's where that would be right. */
+static const char *foreign_kernel(void)
+{
+#ifdef __riscv
+	static const char magic[4] = { 'A', 'R', 'M', 0x64 };
+#else
+	static const char magic[4] = { 'R', 'S', 'C', 5 };
+#endif
+	char *path = files_make("foreign", NULL, 65536);
+	FILE *file = fopen(path, "r+e");
+
+	CHECK(file && fseek(file, 56, SEEK_SET) == 0 && fwrite(magic, 4, 1, file) == 1);
+	fclose(file);
+	return path;
 }
 
 /* Spoil @config. The strings live until the scenario ends. */
@@ -98,11 +117,15 @@ static void spoil_config(enum spoil spoil, struct vmm_boot_config *config)
 		config->kernel_path = files_make("empty", NULL, 0);
 		break;
 	case KERNEL_TEXT:
-		config->kernel_path = "/etc/os-release";
+		config->kernel_path = "/etc/passwd";
 		break;
 	case KERNEL_CUT:
 		config->kernel_path =
 			files_make("cut", config->kernel_path, size_of(config->kernel_path) / 2);
+		break;
+	case KERNEL_FOREIGN:
+		config->kernel_path = foreign_kernel();
+		config->protocol = VMM_BOOT_AUTO;
 		break;
 	case WRONG_PROTOCOL:
 		config->protocol = config->protocol == VMM_BOOT_BZIMAGE ? VMM_BOOT_PVH :
@@ -143,8 +166,7 @@ static void refuse(const void *arg)
 	const uint32_t *protocol = arg;
 	struct vmm_boot_config good = VMM_BOOT_CONFIG_INIT;
 
-	good.kernel_path =
-		files_image(*protocol == VMM_BOOT_BZIMAGE ? FILE_BZIMAGE : FILE_VMLINUX, "6.1");
+	good.kernel_path = files_image(arch_kernel(*protocol), "6.1");
 	good.initrd_path = files_image(FILE_INITRD, "6.1");
 	good.cmdline = "console=hvc0";
 	good.protocol = *protocol;
@@ -154,9 +176,16 @@ static void refuse(const void *arg)
 
 void refuse_add(void)
 {
+#ifdef __x86_64__
 	static const uint32_t protocols[] = { VMM_BOOT_BZIMAGE, VMM_BOOT_PVH, VMM_BOOT_ELF };
 
 	harness_add(&(struct scenario){ "refuse/bzimage", refuse, &protocols[0], 60, true });
 	harness_add(&(struct scenario){ "refuse/pvh", refuse, &protocols[1], 60, true });
 	harness_add(&(struct scenario){ "refuse/elf", refuse, &protocols[2], 60, true });
+#else
+	static const uint32_t protocols[] = { VMM_BOOT_IMAGE, VMM_BOOT_AUTO };
+
+	harness_add(&(struct scenario){ "refuse/image", refuse, &protocols[0], 60, true });
+	harness_add(&(struct scenario){ "refuse/image.gz", refuse, &protocols[1], 60, true });
+#endif
 }
