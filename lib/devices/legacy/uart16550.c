@@ -251,15 +251,19 @@ int vmm__uart_create(struct bus *bus, uint64_t base, struct irqs *irqs, uint32_t
 	u->wait = config->flags & VMM_CONSOLE_WAIT;
 	pthread_mutex_init(&u->lock, NULL);
 	vmm_deferred_init(&u->work, loop, vmm__uart_work);
+	u->out.port = &u->port;
+	u->out.lock = &u->lock;
+	u->out.sent = vmm__uart_sent;
+	u->out.owner = u;
 	vmm__uart_reset(u);
 
-	r = vmm_loop_add_timer(loop, vmm__uart_timer, u, &u->timer);
+	r = vmm__serial_out_init(&u->out, loop);
 	if (r < 0)
 		goto free_uart;
 	range.state = u;
 	r = vmm__bus_add(bus, &range);
 	if (r < 0)
-		goto remove_timer;
+		goto finish_out;
 	r = vmm__console_attach(&u->port, &vmm__uart_front, u, config->backend, loop);
 	if (r < 0)
 		goto remove_range;
@@ -269,8 +273,8 @@ int vmm__uart_create(struct bus *bus, uint64_t base, struct irqs *irqs, uint32_t
 
 remove_range:
 	vmm__bus_remove(bus, base);
-remove_timer:
-	vmm_timer_remove(u->timer);
+finish_out:
+	vmm__serial_out_finish(&u->out);
 free_uart:
 	pthread_mutex_destroy(&u->lock);
 	free(u);
@@ -288,8 +292,8 @@ void vmm__uart_destroy(struct uart16550 *u)
 	vmm__bus_remove(u->bus, u->base);
 	vmm_loop_enter(loop);
 	vmm_deferred_cancel(&u->work);
-	vmm_timer_remove(u->timer);
 	vmm__uart_flush(u);
+	vmm__serial_out_finish(&u->out);
 	vmm__console_finish(&u->port);
 	vmm_loop_leave(loop);
 	pthread_mutex_destroy(&u->lock);

@@ -2,22 +2,16 @@
 /*
  * uart16550_bytes.c - what goes through the serial port, to and from its backend.
  *
- * Bytes that the guest sends go to a buffer which the loop hands to the backend:
- * the first one at once, those that follow every FLUSH_NS, so a guest that prints
- * a book causes a thousand turns of the loop a second and not one for each letter.
+ * Bytes that the guest sends wait in a buffer (serial_out.c) for the backend.
  *
  * A byte is sent the moment it is written; the transmitter is busy (LSR.THRE
  * clear) only when VMM_CONSOLE_WAIT is set and the buffer is full. Input never
  * overruns: what does not fit stays in the backend.
  */
 #include <stdbool.h>
-#include <string.h>
-#include <time.h>
+#include <stddef.h>
 
 #include "devices/legacy/uart16550_impl_priv.h"
-
-#define OUT_PIECE	4096u
-#define FLUSH_NS	1000000u
 
 /* ---- receiving, with the lock ---- */
 
@@ -85,7 +79,7 @@ static size_t uart_input(void *state, const void *data, size_t len)
 void vmm__uart_update_thre(struct uart16550 *u)
 {
 	const uint8_t idle = UART_LSR_THRE | UART_LSR_TEMT;
-	bool busy = u->wait && OUT_SIZE - u->out_len < FIFO_SIZE;
+	bool busy = u->wait && SERIAL_OUT_SIZE - u->out.len < FIFO_SIZE;
 
 	if (!busy && !(u->lsr & idle))
 		u->thre_pending = true;
@@ -97,15 +91,8 @@ void vmm__uart_write_byte(struct uart16550 *u, uint8_t byte)
 {
 	if (u->mcr & UART_MCR_LOOP) {
 		(void)fifo_put(u, byte);
-	} else if (u->out_len == OUT_SIZE) {
+	} else if (!vmm__serial_out_put(&u->out, byte)) {
 		vmm__console_drop(&u->port, 1);
-	} else {
-		u->out[(u->out_start + u->out_len++) % OUT_SIZE] = byte;
-		/* The loop looks by itself, unless it would come too late. */
-		if (!u->scheduled || u->out_len == OUT_SIZE / 2) {
-			u->scheduled = true;
-			vmm_defer(&u->work);
-		}
 	}
 
 	/* The byte is gone at once, which is an interrupt again, now or soon. */
@@ -128,92 +115,12 @@ static void release_thre(struct uart16550 *u)
 	vmm__uart_update_wire(u);
 }
 
-/* With the lock: copy the oldest bytes. They stay until they were taken. */
-static uint32_t out_peek(const struct uart16550 *u, uint8_t *piece)
+void vmm__uart_sent(void *owner)
 {
-	uint32_t len = OUT_SIZE - u->out_start;
+	struct uart16550 *u = owner;
 
-	if (len > u->out_len)
-		len = u->out_len;
-	if (len > OUT_PIECE)
-		len = OUT_PIECE;
-	memcpy(piece, u->out + u->out_start, len);
-	return len;
-}
-
-/* With the lock. */
-static void out_advance(struct uart16550 *u, uint32_t len)
-{
-	u->out_len -= len;
-	/* From the start again: what is little touches few pages. */
-	u->out_start = u->out_len > 0 ? (u->out_start + len) % OUT_SIZE : 0;
 	vmm__uart_update_thre(u);
 	vmm__uart_update_wire(u);
-}
-
-/* Give the backend what it takes. Returns whether it took anything. */
-static bool flush(struct uart16550 *u)
-{
-	uint8_t piece[OUT_PIECE];
-	uint32_t done = 0, len, taken;
-
-	u->flushing = true;
-	while (done < OUT_SIZE && !u->stalled) {
-		pthread_mutex_lock(&u->lock);
-		len = out_peek(u, piece);
-		pthread_mutex_unlock(&u->lock);
-		if (len == 0)
-			break;
-
-		u->stalled = true;	/* before the call, which may say writable() itself */
-		taken = (uint32_t)vmm__console_write(&u->port, piece, len);
-		if (taken == len)
-			u->stalled = false;
-
-		pthread_mutex_lock(&u->lock);
-		out_advance(u, taken);
-		pthread_mutex_unlock(&u->lock);
-		done += taken;
-		if (taken == 0)
-			break;
-	}
-	u->flushing = false;
-	return done > 0;
-}
-
-static void flush_later(struct uart16550 *u)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	vmm_timer_set(u->timer, (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + FLUSH_NS);
-}
-
-/*
- * On the loop: flush, and look again soon if that was of use. While the backend
- * is stalled nobody looks until it calls.
- */
-static void pump(struct uart16550 *u)
-{
-	bool more;
-
-	if (u->flushing)
-		return;
-	more = flush(u);
-	if (u->stalled)
-		return;
-
-	pthread_mutex_lock(&u->lock);
-	more |= u->out_len > 0;
-	u->scheduled = more;
-	pthread_mutex_unlock(&u->lock);
-	if (more)
-		flush_later(u);
-}
-
-void vmm__uart_timer(void *data)
-{
-	pump(data);
 }
 
 void vmm__uart_work(struct vmm_deferred *deferred)
@@ -229,15 +136,13 @@ void vmm__uart_work(struct vmm_deferred *deferred)
 
 	if (input)
 		vmm__console_readable(&u->port);
-	pump(u);
 }
 
 static void uart_writable(void *state)
 {
 	struct uart16550 *u = state;
 
-	u->stalled = false;
-	pump(u);
+	vmm__serial_out_writable(&u->out);
 }
 
 static void uart_resize(void *state, uint16_t columns, uint16_t rows)
@@ -253,10 +158,5 @@ const struct console_front vmm__uart_front = {
 
 void vmm__uart_flush(struct uart16550 *u)
 {
-	struct vmm_loop *loop = u->work.loop;
-
-	vmm_loop_enter(loop);
-	if (!u->flushing)
-		(void)flush(u);
-	vmm_loop_leave(loop);
+	vmm__serial_out_flush(&u->out);
 }

@@ -10,10 +10,10 @@
 #include <pthread.h>
 
 #include "backends/console/console_priv.h"
+#include "devices/legacy/serial_out_priv.h"
 #include "devices/legacy/uart16550_priv.h"
 
 #define FIFO_SIZE	16u
-#define OUT_SIZE	(64u << 10)
 
 /*
  * A transmitter that is ready again at once keeps a driver in its interrupt handler
@@ -30,14 +30,8 @@ struct uart16550 {
 	uint32_t gsi;
 	bool wait;			/* VMM_CONSOLE_WAIT */
 
-	/* On the loop only. */
-	struct vmm_timer *timer;
-	bool flushing;			/* in flush(): the backend may call back from its write() */
-	bool stalled;			/* the backend will say when it takes more */
-
 	pthread_mutex_t lock;		/* of all that follows */
 	struct vmm_deferred work;
-	bool scheduled;			/* the loop will look at the buffer by itself */
 	bool input_waits;		/* the backend has more */
 
 	uint8_t ier, fcr, lcr, mcr, lsr, msr, scr;
@@ -50,8 +44,7 @@ struct uart16550 {
 	uint8_t fifo[FIFO_SIZE];	/* received */
 	uint32_t fifo_start, fifo_len;
 
-	uint32_t out_start, out_len;
-	uint8_t out[OUT_SIZE];		/* sent */
+	struct serial_out out;		/* sent */
 };
 
 /* What the front end does when its backend calls. */
@@ -76,9 +69,11 @@ void vmm__uart_update_thre(struct uart16550 *u);
 /* The FIFO may be empty now: have the backend asked for more. */
 void vmm__uart_want_input(struct uart16550 *u);
 
+/* The backend took some of the buffer: what its @owner, the UART, makes of it. */
+void vmm__uart_sent(void *owner);
+
 /* ---- on the loop ---- */
 
-void vmm__uart_timer(void *data);
 void vmm__uart_work(struct vmm_deferred *deferred);
 
 #endif
