@@ -4,30 +4,26 @@
 
 void guest_done(void)
 {
-	out32(REPORT_DONE, 1);
+	report_store(REPORT_DONE, 1);
 }
 
 _Noreturn void guest_fail(uint32_t line, uint32_t value)
 {
-	out32(REPORT_VALUE, value);
-	out32(REPORT_FAIL, line);
+	report_store(REPORT_VALUE, value);
+	report_store(REPORT_FAIL, line);
 	for (;;)
-		__asm__ volatile("hlt");
+		halt();
 }
 
 void *memset(void *dst, int byte, size_t len)
 {
-	void *to = dst;
-
-	__asm__ volatile("rep stosb" : "+D"(to), "+c"(len) : "a"(byte) : "memory");
+	fill(dst, byte, len);
 	return dst;
 }
 
 void *memcpy(void *dst, const void *src, size_t len)
 {
-	void *to = dst;
-
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(src), "+c"(len) : : "memory");
+	copy(dst, src, len);
 	return dst;
 }
 

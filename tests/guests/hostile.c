@@ -38,13 +38,13 @@ static uint64_t any_address(void)
 {
 	switch (below(8)) {
 	case 0:
-		return ram_bytes - below(64);
+		return RAM_BASE + ram_bytes - below(64);
 	case 1:
 		return UINT64_MAX - below(4096);
 	case 2:
-		return 0xe8000000u + below(0x20000);	/* device registers */
+		return MMIO_BASE + below(0x20000);	/* device registers */
 	case 3:
-		return 0xc0000000u + below(0x20000);	/* BARs */
+		return BARS_BASE + below(0x20000);	/* BARs */
 	case 4:
 		return any() | 1ull << 40;
 	default:
@@ -108,7 +108,7 @@ static void bad_write(uintptr_t at)
 		store32(at & ~3ul, below(2) ? below(4) : (uint32_t)any());
 		break;
 	default:
-		*(volatile uint64_t *)(at & ~7ul) = below(2) ? any_address() : any();
+		io_store64(at & ~7ul, below(2) ? any_address() : any());
 		break;
 	}
 	(void)load32(at & ~3ul);

@@ -2,18 +2,22 @@
 /*
  * report.h - what a test guest and its host say to each other.
  *
- * A range of ports, 32 bits each. The host answers them with vmm_add_range().
+ * A range of ports, 32 bits each; of addresses where there are no ports. The host answers them with vmm_add_range().
  */
 #ifndef GUESTS_REPORT_H
 #define GUESTS_REPORT_H
 
 enum {
+#ifdef __x86_64__
 	REPORT_BASE	= 0xe00,
-	REPORT_STEP	= 0xe00,	/* out: the guest got as far as step n */
-	REPORT_VALUE	= 0xe04,	/* out: what was found, before a failure */
-	REPORT_FAIL	= 0xe08,	/* out: the line of the check that failed */
-	REPORT_DONE	= 0xe0c,	/* out: the guest came to its end */
-	REPORT_PARAM	= 0xe20,	/* in: parameter n at + 4 * n */
+#else
+	REPORT_BASE	= 0x0b000000,
+#endif
+	REPORT_STEP	= REPORT_BASE + 0x00,	/* out: the guest got as far as step n */
+	REPORT_VALUE	= REPORT_BASE + 0x04,	/* out: what was found, before a failure */
+	REPORT_FAIL	= REPORT_BASE + 0x08,	/* out: the line of the check that failed */
+	REPORT_DONE	= REPORT_BASE + 0x0c,	/* out: the guest came to its end */
+	REPORT_PARAM	= REPORT_BASE + 0x20,	/* in: parameter n at + 4 * n */
 	REPORT_PARAMS	= 8,
 	REPORT_LENGTH	= 0x40,
 };

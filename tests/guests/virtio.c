@@ -8,9 +8,6 @@
 
 #include "virtio.h"
 
-/* Where the machine has its buses. */
-#define ECAM_BASE	0xe0000000u
-#define MMIO_BASE	0xe8000000u
 #define MMIO_STRIDE	0x1000u
 #define MMIO_WINDOWS	32u
 
@@ -23,32 +20,32 @@ static uint32_t rings_taken;
 
 uint8_t load8(uintptr_t address)
 {
-	return *(volatile uint8_t *)address;
+	return io_load8(address);
 }
 
 uint16_t load16(uintptr_t address)
 {
-	return *(volatile uint16_t *)address;
+	return io_load16(address);
 }
 
 uint32_t load32(uintptr_t address)
 {
-	return *(volatile uint32_t *)address;
+	return io_load32(address);
 }
 
 void store8(uintptr_t address, uint8_t value)
 {
-	*(volatile uint8_t *)address = value;
+	io_store8(address, value);
 }
 
 void store16(uintptr_t address, uint16_t value)
 {
-	*(volatile uint16_t *)address = value;
+	io_store16(address, value);
 }
 
 void store32(uintptr_t address, uint32_t value)
 {
-	*(volatile uint32_t *)address = value;
+	io_store32(address, value);
 }
 
 /* In halves: that is what all drivers do (VIRTIO 1.2, 4.1.3.1). */
@@ -291,7 +288,8 @@ void ring_offer(struct device *dev, uint32_t n, uint16_t head, const struct segm
 		desc->next = (uint16_t)(head + i + 1);
 	}
 	m->avail.ring[m->avail.index % RING_ENTRIES] = head;
-	/* x86 keeps stores in order: the index follows its entry. */
+	/* The index follows its entry. */
+	store_barrier();
 	m->avail.index++;
 	full_barrier();
 	if (m->used.flags & VRING_USED_F_NO_NOTIFY)
@@ -310,6 +308,7 @@ uint32_t ring_wait(struct device *dev, uint32_t n, uint16_t head)
 
 	while (m->used.index == ring->last_used)
 		relax();
+	load_barrier();
 	CHECK(m->used.ring[at].id == head, m->used.ring[at].id);
 	ring->last_used++;
 	return m->used.ring[at].length;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bare.h - guests of a few instructions: memory, one vCPU in real mode, nothing else.
+ * bare.h - guests of a few instructions: memory, one vCPU as after reset, nothing else.
  */
 #ifndef TESTS_KVM_BARE_H
 #define TESTS_KVM_BARE_H
@@ -21,13 +21,22 @@
 #include <libvmm/vmm.h>
 
 #define SKIP	77	/* what meson calls a skipped test */
-#define CODE	0x1000
 
-/* What the tests' guests do; real mode, at CODE. */
+/* What the tests' guests do, at CODE. */
+#if defined(__x86_64__)		/* real mode */
+#define RAM_BASE	0u
+#define CODE		0x1000
 #define CODE_SPIN	"\xeb\xfe"			/* jmp . */
+#define CODE_SPIN_LEN	2
 #define CODE_HLT	"\xf4"
 #define CODE_OUT	"\xb0\x42\xe6\x10\xeb\xfa"	/* l: mov al, 42h; out 10h, al; jmp l */
 #define CODE_IN_OUT	"\xe4\x11\xe6\x10\xf4"		/* in al, 11h; out 10h, al; hlt */
+#elif defined(__aarch64__)	/* EL1, without MMU */
+#define RAM_BASE	0x40000000u
+#define CODE		0x40001000
+#define CODE_SPIN	"\x00\x00\x00\x14"		/* b . */
+#define CODE_SPIN_LEN	4
+#endif
 
 static inline void bare_enter(struct vmm *vm, uint32_t index, const char *code, size_t len)
 {
@@ -36,9 +45,13 @@ static inline void bare_enter(struct vmm *vm, uint32_t index, const char *code, 
 
 	ck_assert_int_eq(vmm_mem_write(vmm_memory(vm), CODE, code, len), 0);
 	ck_assert_int_eq(vmm_vcpu_read_regs(vcpu, &regs), 0);
+#if defined(__x86_64__)
 	regs.x86.cs.base = regs.x86.cs.selector = 0;
 	regs.x86.rip = CODE;
 	regs.x86.rflags = 2;
+#elif defined(__aarch64__)
+	regs.aarch64.pc = CODE;
+#endif
 	ck_assert_int_eq(vmm_vcpu_write_regs(vcpu, &regs), 0);
 }
 

@@ -91,6 +91,20 @@ static const struct vmm_range_ops report_ops = {
 	.write = report_write,
 };
 
+uint64_t harness_pc(const struct vmm_regs *regs)
+{
+	switch (regs->arch) {
+	case VMM_ARCH_X86_64:
+		return regs->x86.rip;
+	case VMM_ARCH_AARCH64:
+		return regs->aarch64.pc;
+	case VMM_ARCH_RISCV64:
+		return regs->riscv64.pc;
+	default:
+		return 0;
+	}
+}
+
 /* ---- life ---- */
 
 void guest_create(struct guest *g, const struct vmm_config *config)
@@ -109,7 +123,7 @@ void guest_create(struct guest *g, const struct vmm_config *config)
 	r = vmm_create(&c, &g->vm);
 	ck_assert_msg(r == 0, "vmm_create: %d, %s", r, vmm_last_error());
 
-	range.space = VMM_SPACE_PORT;
+	range.space = REPORT_BASE < 65536 ? VMM_SPACE_PORT : VMM_SPACE_MMIO;
 	range.base = REPORT_BASE;
 	range.length = REPORT_LENGTH;
 	range.ops = &report_ops;
@@ -133,7 +147,7 @@ void guest_start(struct guest *g, const char *program)
 
 	snprintf(path, sizeof(path), "%s/guest_%s", GUESTS_DIR, program);
 	boot.kernel_path = path;
-	boot.protocol = VMM_BOOT_ELF;
+	boot.protocol = VMM_BOOT_AUTO;
 	r = vmm_boot_linux(g->vm, &boot);
 	ck_assert_msg(r == 0, "vmm_boot_linux %s: %d, %s", path, r, vmm_last_error());
 	r = vmm_start(g->vm);
@@ -175,9 +189,9 @@ static void gone(struct guest *g, const char *what)
 
 	(void)vmm_stop_info(g->vm, &info);
 	(void)guest_take_events(g, VMM_EVENT_DEVICE_BROKEN, &event);
-	ck_abort_msg("%s: the guest %s, its line %u found 0x%x; %s rip 0x%llx; %s %s", what,
+	ck_abort_msg("%s: the guest %s, its line %u found 0x%x; %s at 0x%llx; %s %s", what,
 		     g->failed ? "failed" : vmm_state(g->vm) == VMM_STATE_STOPPED ? "stopped" : "is late",
-		     g->failed, g->value, info.words, (unsigned long long)info.regs.x86.rip,
+		     g->failed, g->value, info.words, (unsigned long long)harness_pc(&info.regs),
 		     event.device, event.words);
 }
 

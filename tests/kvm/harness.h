@@ -52,6 +52,9 @@ bool guest_wait_any_end(struct guest *g);
 /* Take all events of @type there are. Returns how many; the last one's words in @ret_event. */
 uint32_t guest_take_events(struct guest *g, uint32_t type, struct vmm_event *ret_event);
 
+/* The program counter, on any architecture; 0 when the registers are unknown. */
+uint64_t harness_pc(const struct vmm_regs *regs);
+
 /* Descriptors open in this process: the same before and after, or there is a leak. */
 unsigned harness_count_fds(void);
 

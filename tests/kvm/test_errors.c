@@ -140,6 +140,7 @@ START_TEST(memory_of_every_kind_is_zero_and_writable)
 {
 	static const uint32_t kinds[] = { VMM_RAM_MEMFD, VMM_RAM_ANON, VMM_RAM_FD };
 	struct vmm_config config = VMM_CONFIG_INIT;
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = RAM_BASE + (1u << 20) + page;
 	unsigned char bytes[8] = { 1 };
 	struct vmm *vm;
 	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -149,18 +150,18 @@ START_TEST(memory_of_every_kind_is_zero_and_writable)
 	config.ram_kind = kinds[_i];
 	if (kinds[_i] == VMM_RAM_FD) {
 		config.ram_fd = fd;
-		config.ram_fd_offset = 4096;
+		config.ram_fd_offset = page;
 		ck_assert_int_eq(vmm_create(&config, &vm), -EINVAL);
 		ck_assert_ptr_nonnull(strstr(vmm_last_error(), "bytes"));
-		ck_assert_int_eq(ftruncate(fd, (1 << 20) + 8192), 0);
+		ck_assert_int_eq(ftruncate(fd, (off_t)((1 << 20) + 2 * page)), 0);
 	}
 	ck_assert_msg(vmm_create(&config, &vm) == 0, "%s", vmm_last_error());
-	ck_assert_int_eq(vmm_mem_read(vmm_memory(vm), (1 << 20) + 4088, bytes, 8), 0);
+	ck_assert_int_eq(vmm_mem_read(vmm_memory(vm), end - 8, bytes, 8), 0);
 	ck_assert_int_eq(bytes[0], 0);
-	ck_assert_int_eq(vmm_mem_write(vmm_memory(vm), 0, "libvmm", 6), 0);
-	ck_assert_int_eq(vmm_mem_read(vmm_memory(vm), (1 << 20) + 4096, bytes, 1), -EFAULT);
+	ck_assert_int_eq(vmm_mem_write(vmm_memory(vm), RAM_BASE, "libvmm", 6), 0);
+	ck_assert_int_eq(vmm_mem_read(vmm_memory(vm), end, bytes, 1), -EFAULT);
 	if (kinds[_i] == VMM_RAM_FD) {
-		ck_assert_int_eq(pread(fd, bytes, 6, 4096), 6);
+		ck_assert_int_eq(pread(fd, bytes, 6, (off_t)page), 6);
 		ck_assert_mem_eq(bytes, "libvmm", 6);
 		/* Sealed: nobody can take the memory from under the guest. */
 		ck_assert_int_eq(ftruncate(fd, 0), -1);
