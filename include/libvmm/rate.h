@@ -3,11 +3,11 @@
  * <libvmm/rate.h> - how much of a device's traffic a guest may have in a second.
  *
  * Two token buckets, one of bytes and one of operations, each of which fills at
- * its rate up to its burst. An operation starts when neither is empty and then
- * takes all that it costs, below zero if need be: so an operation larger than a
- * burst is possible, those after it wait for longer, and in the long run
- * neither rate is exceeded. The wait is the guest's: it holds up no other
- * device and costs the host no time.
+ * its rate up to its burst. An operation starts when both hold what it costs; one
+ * that costs more than a burst starts when that bucket is full, and those after it wait
+ * until the rest has been made up for. So an operation of any size is possible, and in
+ * the long run neither rate is exceeded. The wait is the guest's: it holds up no
+ * other device and costs the host no time.
  */
 #ifndef LIBVMM_RATE_H
 #define LIBVMM_RATE_H

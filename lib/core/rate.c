@@ -3,8 +3,8 @@
  * rate.c - token buckets that are counted in time.
  *
  * A bucket that holds less than its burst will be full at some moment; an operation
- * of cost c puts that moment off by c / rate. The bucket is empty when the moment is a
- * whole burst's time away. All of its state is that moment.
+ * of cost c puts that moment off by c / rate. It may start when that moment is near
+ * enough for the rest of the burst to cover the cost. All of a bucket's state is that moment.
  */
 #include <errno.h>
 #include <string.h>
@@ -30,14 +30,17 @@ static uint64_t ns_left(const struct rate_bucket *b, uint64_t now_ns)
 	return b->full_ns > now_ns ? b->full_ns - now_ns : 0;
 }
 
-/* When something may be taken: @now_ns or later. */
-static uint64_t bucket_ready(const struct rate_bucket *b, uint64_t now_ns)
+/* When @tokens may be taken: @now_ns or later. More than a burst: when there is a whole one. */
+static uint64_t bucket_ready(const struct rate_bucket *b, uint64_t tokens, uint64_t now_ns)
 {
-	uint64_t left = ns_left(b, now_ns);
+	uint64_t left = ns_left(b, now_ns), need;
 
-	if (b->per_second == 0 || left < b->burst_ns)
+	if (b->per_second == 0)
 		return now_ns;
-	return now_ns + (left - b->burst_ns) + 1;
+	need = tokens < b->burst ? to_ns(tokens, b->per_second) : b->burst_ns;
+	if (left <= b->burst_ns - need)
+		return now_ns;
+	return now_ns + (left - (b->burst_ns - need));
 }
 
 static void bucket_take(struct rate_bucket *b, uint64_t tokens, uint64_t now_ns)
@@ -48,8 +51,8 @@ static void bucket_take(struct rate_bucket *b, uint64_t tokens, uint64_t now_ns)
 	if (b->per_second == 0)
 		return;
 	left = ns_left(b, now_ns);
-	if (left == 0)
-		b->rest = 0;
+	if (b->full_ns < now_ns)
+		b->rest = 0;		/* it has run over since */
 	cost = (unsigned __int128)tokens * SECOND + b->rest;
 	b->rest = (uint64_t)(cost % b->per_second);
 	cost = cost / b->per_second + left;
@@ -58,8 +61,8 @@ static void bucket_take(struct rate_bucket *b, uint64_t tokens, uint64_t now_ns)
 
 uint64_t vmm__rate_take(struct rate *rate, uint64_t bytes, uint64_t ops, uint64_t now_ns)
 {
-	uint64_t bytes_at = bucket_ready(&rate->bytes, now_ns);
-	uint64_t ops_at = bucket_ready(&rate->ops, now_ns);
+	uint64_t bytes_at = bucket_ready(&rate->bytes, bytes, now_ns);
+	uint64_t ops_at = bucket_ready(&rate->ops, ops, now_ns);
 
 	if (bytes_at > now_ns || ops_at > now_ns)
 		return bytes_at > ops_at ? bytes_at : ops_at;

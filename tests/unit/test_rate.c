@@ -78,7 +78,7 @@ START_TEST(bytes_are_limited_whatever_the_size_of_an_operation)
 {
 	uint64_t now = START, n;
 
-	/* The burst is a tenth of a second's, less than one operation: it goes into debt. */
+	/* The burst is a tenth of a second's, less than one operation: it is owed. */
 	limit(1000000, 0, 0, 0, START);
 	n = started(300000, &now, START + 100 * SECOND);
 	ck_assert_uint_ge(n, 333);
@@ -121,9 +121,8 @@ START_TEST(it_may_start_at_the_time_it_was_told_and_not_before)
 	limit(1000, 1000, 0, 0, START);
 	ck_assert_uint_eq(vmm__rate_take(&rate, 5000, 1, START), 0);
 	again = vmm__rate_take(&rate, 1, 1, START);
-	/* 1000 were there, 4000 are owed. */
-	ck_assert_uint_ge(again, START + 4 * SECOND);
-	ck_assert_uint_le(again, START + 4 * SECOND + 1);
+	/* 1000 were there, 4000 are owed, and one more is wanted. */
+	ck_assert_uint_eq(again, START + 4001 * (SECOND / 1000));
 	ck_assert_uint_eq(vmm__rate_take(&rate, 1, 1, again - 1), again);
 	ck_assert_uint_eq(vmm__rate_take(&rate, 1, 1, again), 0);
 }
