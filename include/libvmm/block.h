@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <libvmm/common.h>
 #include <libvmm/loop.h>
+#include <libvmm/rate.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,6 +33,8 @@ enum vmm_blk_op {
 enum {
 	VMM_BLK_MAY_UNMAP	= 1 << 0,	/* of VMM_BLK_WRITE_ZEROES: the storage of the range
 						   may be given back, if it reads as zeros then */
+	VMM_BLK_THROUGH		= 1 << 1,	/* of VMM_BLK_WRITE: answer when it is on stable
+						   storage; only with VMM_BLK_CAN_THROUGH */
 };
 
 /**
@@ -41,7 +44,7 @@ enum {
  */
 struct vmm_blk_request {
 	uint32_t op;			/* enum vmm_blk_op */
-	uint32_t flags;			/* VMM_BLK_MAY_UNMAP */
+	uint32_t flags;			/* VMM_BLK_MAY_UNMAP, VMM_BLK_THROUGH */
 	uint64_t offset;		/* bytes */
 	uint64_t length;		/* bytes; the sum of @iov for read and write */
 	const struct iovec *iov;	/* guest memory: moved, never interpreted */
@@ -58,6 +61,12 @@ struct vmm_blk_info {
 	uint32_t physical_block_size;	/* bytes: a power of two >= block_size; default block_size */
 	uint32_t flags;			/* VMM_BLK_* */
 	uint32_t max_segments;		/* iovecs of one request; default and most 128 */
+	uint32_t max_segment_bytes;	/* of one iovec, as the driver is told; default 4 MiB, at
+					   least 4 KiB; drivers that do not ask exceed it */
+	uint32_t optimal_io_bytes;	/* a multiple of block_size; 0: not known */
+	uint32_t discard_granularity;	/* a multiple of block_size: ranges so aligned are given
+					   back whole; default physical_block_size */
+	uint32_t reserved;
 };
 
 enum {
@@ -65,6 +74,8 @@ enum {
 	VMM_BLK_CAN_FLUSH	= 1 << 1,	/* VMM_BLK_FLUSH may be submitted */
 	VMM_BLK_CAN_DISCARD	= 1 << 2,
 	VMM_BLK_CAN_ZERO	= 1 << 3,
+	VMM_BLK_CAN_THROUGH	= 1 << 4,	/* VMM_BLK_THROUGH may be asked of a write; without it
+						   the library has a flush follow the write */
 };
 
 #define VMM_BLK_INFO_INIT	VMM_SIZED(struct vmm_blk_info)
@@ -100,6 +111,14 @@ struct vmm_blk_ops {
 
 	/* Free @state. Called once, after detach(). Optional. */
 	void (*destroy)(void *state);
+
+	/*
+	 * vmm_blk_resize(): be a disk of @capacity bytes, or with 0 find out what
+	 * the disk's size is by now, and say which it is. Not during another call.
+	 * Optional: without it the caller of vmm_blk_resize() is believed.
+	 * A negative errno changes nothing.
+	 */
+	int (*resize)(void *state, uint64_t capacity, uint64_t *ret_capacity);
 };
 
 /**
@@ -120,6 +139,66 @@ VMM_API void vmm_blk_destroy(struct vmm_blk *blk);
 
 /** What @blk is like. @ret_info->size is set by the caller. Returns 0 or -EINVAL. */
 VMM_API int vmm_blk_info(const struct vmm_blk *blk, struct vmm_blk_info *ret_info);
+
+/**
+ * Give a disk another size, also while a guest uses it: that is told at once by a
+ * config change interrupt (VIRTIO 1.2, 5.2.5), and a Linux guest follows by itself.
+ *
+ * @capacity is in bytes, rounded down to the block size. 0 asks for what the storage
+ * holds by now: a file that somebody has grown, a volume that was extended. A plain file
+ * is made longer if need be and never shorter: what lies beyond a smaller disk
+ * stays in it. Requests in flight are checked against the size of their time.
+ *
+ * Returns 0; -EINVAL (smaller than a block; a block device that is smaller than that; 0
+ * for a backend that cannot tell); -EOPNOTSUPP (a disk of a fixed size: memory, an overlay,
+ * a network disk); -ENOSPC, -EFBIG, -EROFS, … what the system said. Thread safety: any thread,
+ * but not in a callback of the backend's own.
+ */
+VMM_API int vmm_blk_resize(struct vmm_blk *blk, uint64_t capacity) VMM_MUST_CHECK;
+
+/**
+ * Limit what a guest may do with a disk; NULL or zeros: no limit. It holds at
+ * once, for requests that wait too. Each request that reaches the backend is one
+ * operation; bytes are those read and written. @rate is read during the call.
+ *
+ * Requests over the limit wait in the library, in their order, as many as the queues
+ * hold. When the driver resets the device they are dropped, not let through.
+ *
+ * Returns 0, -EINVAL or -E2BIG. Thread safety: any thread, from the creation of the disk to the end of
+ * its guest; not in a callback of the backend's own.
+ */
+VMM_API int vmm_blk_set_rate(struct vmm_blk *blk, const struct vmm_rate *rate) VMM_MUST_CHECK;
+
+/** What was done of one kind of requests, since the disk was made. */
+struct vmm_blk_count {
+	uint64_t requests;		/* answered */
+	uint64_t bytes;			/* of those without an error */
+	uint64_t errors;		/* of the requests; those that a reset cancelled count too */
+	uint64_t latency_ns;		/* sum, from leaving the queue to the answer, waits included */
+};
+
+struct vmm_blk_stats {
+	size_t size;			/* sizeof(struct vmm_blk_stats) */
+	/* Of the whole disk, whichever queue is asked for: */
+	uint64_t in_flight;		/* now: taken from a queue and not yet answered */
+	uint64_t held;			/* now: of these, waiting because of the rate */
+	uint64_t throttled;		/* that had to wait so, ever */
+	struct vmm_blk_count op[8];	/* by enum vmm_blk_op */
+};
+
+#define VMM_BLK_STATS_INIT	VMM_SIZED(struct vmm_blk_stats)
+#define VMM_BLK_ALL_QUEUES	UINT32_MAX
+
+/**
+ * Read the counters of queue @queue, or of all of them, without stopping anything: each
+ * number is right, and all of them together are of about the same moment. They
+ * are of what reached the backend: a request that made no sense did not.
+ *
+ * Returns 0 or -EINVAL (no size, no such queue). Thread safety: any thread, from the creation
+ * of the disk to the end of its guest.
+ */
+VMM_API int vmm_blk_stats(const struct vmm_blk *blk, uint32_t queue,
+			  struct vmm_blk_stats *ret_stats) VMM_MUST_CHECK;
 
 /* ---- built-in backends ---- */
 
@@ -166,6 +245,26 @@ VMM_API int vmm_blk_open_ram(uint64_t capacity, struct vmm_blk **ret_blk) VMM_MU
 
 /* ---- the front end ---- */
 
+/**
+ * When a write counts as done. What a flush was answered for survives a crash of
+ * the guest, the process and the host in every mode, as far as the storage itself
+ * keeps its word; the modes differ in what else does.
+ *
+ *   mode           what was answered and not flushed     how
+ *   WRITEBACK      survives the guest and (in a file)    the guest is told of a cache and flushes
+ *                  the process; not the host             it; it may switch to writethrough
+ *   WRITETHROUGH   survives the host                     the guest is told that there is no cache
+ *                                                        and cannot change that
+ *
+ * "None" is writeback with VMM_BLK_FILE_DIRECT: the same promise as WRITEBACK, without the
+ * host's page cache, so that a disk's own cache is all that a crash of the host can
+ * cost. WRITETHROUGH with VMM_BLK_FILE_DIRECT is what QEMU calls directsync.
+ */
+enum vmm_block_cache {
+	VMM_BLOCK_WRITEBACK	= 0,
+	VMM_BLOCK_WRITETHROUGH	= 1,
+};
+
 /** A virtio block device (VIRTIO 1.2, 5.2). */
 struct vmm_block_config {
 	size_t size;			/* sizeof(struct vmm_block_config) */
@@ -173,16 +272,21 @@ struct vmm_block_config {
 	const char *name;		/* copied; default "disk" */
 	const char *serial;		/* copied; up to 20 bytes: /sys/block/vda/serial */
 	uint32_t transport;		/* enum vmm_transport of <libvmm/device.h> */
-	uint32_t queue_size;		/* entries; default 256 */
+	uint32_t queue_size;		/* entries of each queue; default 256 */
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
+	uint32_t nr_queues;		/* 1 .. 64; default 1; one for each vCPU is the most of use */
+	uint32_t cache;			/* enum vmm_block_cache */
 };
 
 #define VMM_BLOCK_CONFIG_INIT	VMM_SIZED(struct vmm_block_config)
 
 /**
- * Plug a disk into a guest that has not been started.
+ * Plug a disk into a guest that has not been started. The backend is the guest's
+ * then; its vmm_blk_resize(), vmm_blk_set_rate(), vmm_blk_stats() and
+ * vmm_blk_info() may be called until vmm_destroy().
  *
- * Returns and threads as vmm_add_device(); *@ret_dev may be NULL.
+ * Returns and threads as vmm_add_device(), and -EBUSY (another device has this backend);
+ * *@ret_dev may be NULL.
  */
 VMM_API int vmm_add_block(struct vmm *vm, const struct vmm_block_config *config,
 			  struct vmm_device **ret_dev) VMM_MUST_CHECK;

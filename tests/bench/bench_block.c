@@ -87,6 +87,8 @@ static void settled(void *data)
 	vmm__blk_commit(disk.blk);
 }
 
+static const struct blk_front front = { .settled = settled };
+
 static void read_by_disk(struct slot *slots)
 {
 	disk.next = disk.done = 0;
@@ -150,7 +152,7 @@ static double bench(const char *name, const char *path, uint32_t flags)
 	config.path = path;
 	config.flags = flags | VMM_BLK_READ_ONLY;
 	if (vmm_blk_open_file(&config, &disk.blk) < 0 || vmm_loop_create(NULL, &loop) < 0 ||
-	    vmm__blk_attach(disk.blk, loop, settled, NULL) < 0)
+	    vmm__blk_attach(disk.blk, loop, &front) < 0)
 		die("disk");
 	memset(slots, 0, sizeof(slots));
 	for (int i = 0; i < DEPTH; i++) {

@@ -41,6 +41,8 @@ static inline void op_settled(void *data)
 	settled++;
 }
 
+static const struct blk_front op_front = { .settled = op_settled };
+
 static inline void op_init(struct op *op, uint32_t kind, uint64_t offset, uint64_t length)
 {
 	memset(op, 0, sizeof(*op));
@@ -92,7 +94,7 @@ static inline int run(uint32_t kind, uint64_t offset, void *bytes, size_t len)
 static inline void plug(void)
 {
 	ck_assert_int_eq(vmm_loop_create(NULL, &loop), 0);
-	ck_assert_int_eq(vmm__blk_attach(blk, loop, op_settled, NULL), 0);
+	ck_assert_int_eq(vmm__blk_attach(blk, loop, &op_front), 0);
 }
 
 static inline void unplug(void)

@@ -42,6 +42,7 @@ struct vmm_device {
 	bool active;
 	const char *broken;		/* why */
 	int interrupts;
+	int config_interrupts;
 };
 
 static struct {
@@ -118,6 +119,7 @@ void vmm_device_set_config(struct vmm_device *dev, uint32_t offset, const void *
 {
 	if (offset <= dev->space_bytes && len <= dev->space_bytes - offset)
 		memcpy(dev->space + offset, data, len);
+	dev->config_interrupts += notify;
 }
 
 /* ---- what its registers would do ---- */

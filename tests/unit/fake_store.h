@@ -174,7 +174,7 @@ static const struct vmm_blk_ops store_ops = {
 static inline struct vmm_blk *store_open(const struct vmm_blk_info *info, enum store_when when)
 {
 	struct vmm_blk_info i = *info;
-	struct vmm_blk *blk;
+	struct vmm_blk *disk;
 
 	memset(&store, 0, sizeof(store));
 	pthread_mutex_init(&store.lock, NULL);
@@ -184,14 +184,14 @@ static inline struct vmm_blk *store_open(const struct vmm_blk_info *info, enum s
 	store.segments = i.max_segments ? i.max_segments : 128;
 	store.bytes = calloc(1, STORE_BYTES);
 	i.capacity = STORE_BYTES;
-	if (!store.bytes || vmm_blk_create(&store_ops, &store, &i, &blk) < 0)
+	if (!store.bytes || vmm_blk_create(&store_ops, &store, &i, &disk) < 0)
 		abort();
 	if (when == STORE_IN_A_THREAD) {
 		store.threaded = true;
 		if (pthread_create(&store.thread, NULL, store_main, NULL) != 0)
 			abort();
 	}
-	return blk;
+	return disk;
 }
 
 #endif

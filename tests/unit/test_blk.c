@@ -133,6 +133,7 @@ static bool all_bytes(const unsigned char *bytes, size_t len, unsigned char valu
 /* ---- what the driver is told ---- */
 
 #define BIT(n)	(1u << VIRTIO_BLK_F_##n)
+#define LIMITS	(BIT(SIZE_MAX) | BIT(SEG_MAX) | BIT(BLK_SIZE))	/* offered always */
 
 static const struct {
 	struct vmm_blk_info info;
@@ -141,17 +142,17 @@ static const struct {
 	uint8_t physical_exp, min_io, wce;
 	bool discard, zero;
 } offers[] = {
-	{ { .flags = 0 }, BIT(SEG_MAX) | BIT(BLK_SIZE), 2, 0, 0, 0, false, false },
+	{ { .flags = 0 }, LIMITS, 2, 0, 0, 0, false, false },
 	{ { .flags = VMM_BLK_CAN_FLUSH },
-	  BIT(SEG_MAX) | BIT(BLK_SIZE) | BIT(FLUSH) | BIT(CONFIG_WCE), 2, 0, 0, 1, false, false },
+	  LIMITS | BIT(FLUSH) | BIT(CONFIG_WCE), 2, 0, 0, 1, false, false },
 	{ { .flags = ALL_FLAGS, .physical_block_size = 4096 },
-	  BIT(SEG_MAX) | BIT(BLK_SIZE) | BIT(FLUSH) | BIT(CONFIG_WCE) | BIT(TOPOLOGY) |
+	  LIMITS | BIT(FLUSH) | BIT(CONFIG_WCE) | BIT(TOPOLOGY) |
 	  BIT(DISCARD) | BIT(WRITE_ZEROES), 2, 3, 8, 1, true, true },
 	{ { .flags = ALL_FLAGS | VMM_BLK_READ_ONLY },
-	  BIT(SEG_MAX) | BIT(BLK_SIZE) | BIT(FLUSH) | BIT(CONFIG_WCE) | BIT(RO),
+	  LIMITS | BIT(FLUSH) | BIT(CONFIG_WCE) | BIT(RO),
 	  2, 0, 0, 1, false, false },
 	{ { .flags = VMM_BLK_CAN_DISCARD, .block_size = 4096 },
-	  BIT(SEG_MAX) | BIT(BLK_SIZE) | BIT(DISCARD), 16, 0, 0, 0, true, false },
+	  LIMITS | BIT(DISCARD), 16, 0, 0, 0, true, false },
 };
 
 START_TEST(features_and_config_space_say_what_the_disk_is_like)
@@ -168,6 +169,7 @@ START_TEST(features_and_config_space_say_what_the_disk_is_like)
 	ck_assert_uint_eq(fake.dev.space_bytes, CONFIG_BYTES);
 
 	expected[1] = 8;			/* 2048 sectors */
+	expected[10] = 0x40;			/* size_max: 4 MiB */
 	expected[12] = 128;			/* seg_max */
 	expected[21] = offers[_i].blk_size_hi;
 	expected[24] = offers[_i].physical_exp;

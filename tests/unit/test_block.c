@@ -304,13 +304,13 @@ START_TEST(a_late_delivery_after_the_disk_is_gone_does_not_happen)
 	fake.detached = fake.destroyed = 0;
 	info.capacity = 1 << 20;
 	ck_assert_int_eq(vmm_blk_create(&fake_ops, &fake, &info, &blk), 0);
-	ck_assert_int_eq(vmm__blk_attach(blk, loop, op_settled, NULL), 0);
+	ck_assert_int_eq(vmm__blk_attach(blk, loop, &op_front), 0);
 }
 END_TEST
 
 START_TEST(a_disk_serves_one_guest)
 {
-	ck_assert_int_eq(vmm__blk_attach(blk, loop, op_settled, NULL), -EBUSY);
+	ck_assert_int_eq(vmm__blk_attach(blk, loop, &op_front), -EBUSY);
 	ck_assert_int_eq(fake.attached, 1);
 	/* And it is not the application's to destroy now. */
 	vmm_blk_destroy(blk);
@@ -324,10 +324,10 @@ START_TEST(a_backend_that_does_not_attach_says_so_and_stays_the_callers)
 	vmm__blk_detach(blk);
 	fake.detached = 0;
 	fake.attach_result = -ENODEV;
-	ck_assert_int_eq(vmm__blk_attach(blk, loop, op_settled, NULL), -ENODEV);
+	ck_assert_int_eq(vmm__blk_attach(blk, loop, &op_front), -ENODEV);
 	ck_assert_ptr_nonnull(strstr(vmm_last_error(), "fake"));
 	fake.attach_result = 0;
-	ck_assert_int_eq(vmm__blk_attach(blk, loop, op_settled, NULL), 0);
+	ck_assert_int_eq(vmm__blk_attach(blk, loop, &op_front), 0);
 }
 END_TEST
 
@@ -347,6 +347,10 @@ static const struct {
 				      .physical_block_size = 512 } },
 	{ "physical no power of two", { .capacity = 1 << 20, .physical_block_size = 1536 } },
 	{ "too many segments", { .capacity = 1 << 20, .max_segments = 129 } },
+	{ "segments of less than a block", { .capacity = 1 << 20, .max_segment_bytes = 4095 } },
+	{ "optimum of no whole blocks", { .capacity = 1 << 20, .optimal_io_bytes = 100 } },
+	{ "granule of no whole blocks", { .capacity = 1 << 20, .block_size = 4096,
+					  .discard_granularity = 512 } },
 	{ "flags of the file backend", { .capacity = 1 << 20, .flags = VMM_BLK_FILE_DIRECT } },
 	{ "no size", { .capacity = 1 << 20, .size = 1 } },
 };

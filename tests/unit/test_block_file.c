@@ -92,6 +92,75 @@ static void fill(unsigned char *bytes, size_t len, unsigned seed)
 		bytes[i] = (unsigned char)(i * 13 + i / 512 + seed);
 }
 
+/* ---- the size ---- */
+
+static uint64_t size_of_file(void)
+{
+	struct stat stat;
+
+	ck_assert_int_eq(fstat(fd, &stat), 0);
+	return (uint64_t)stat.st_size;
+}
+
+static uint64_t capacity(void)
+{
+	struct vmm_blk_info info = VMM_BLK_INFO_INIT;
+
+	ck_assert_int_eq(vmm_blk_info(blk, &info), 0);
+	return info.capacity;
+}
+
+START_TEST(a_disk_follows_its_file_or_makes_it_longer_and_never_cuts_it)
+{
+	if (!plug_disk(ways[_i]))
+		return;
+	ck_assert_int_eq(ftruncate(fd, 2 * CAPACITY), 0);
+	ck_assert_int_eq(vmm_blk_resize(blk, 0), 0);
+	ck_assert_uint_eq(capacity(), 2 * CAPACITY);
+
+	ck_assert_int_eq(vmm_blk_resize(blk, 3 * CAPACITY), 0);
+	ck_assert_uint_eq(capacity(), 3 * CAPACITY);
+	ck_assert_uint_eq(size_of_file(), 3 * CAPACITY);
+	memset(buffer, 0x77, 4096);
+	ck_assert_int_eq(run(VMM_BLK_WRITE, 3 * CAPACITY - 4096, buffer, 4096), 0);
+
+	ck_assert_int_eq(vmm_blk_resize(blk, 4096), 0);
+	ck_assert_uint_eq(capacity(), 4096);
+	ck_assert_uint_eq(size_of_file(), 3 * CAPACITY);
+	ck_assert_int_eq(vmm_blk_resize(blk, 0), 0);
+	ck_assert_uint_eq(capacity(), 3 * CAPACITY);
+	memset(buffer, 0, 4096);
+	ck_assert_int_eq(run(VMM_BLK_READ, 3 * CAPACITY - 4096, buffer, 4096), 0);
+	ck_assert(all_bytes(buffer, 4096, 0x77));
+	unplug();
+}
+END_TEST
+
+START_TEST(a_file_that_may_not_grow_says_why)
+{
+	struct rlimit limit = { CAPACITY, RLIM_INFINITY };
+
+	ck_assert_int_eq(open_disk(VMM_BLK_READ_ONLY, &blk), 0);
+	plug();
+	ck_assert_int_eq(vmm_blk_resize(blk, CAPACITY + 4096), -EROFS);
+	ck_assert_int_eq(vmm_blk_resize(blk, CAPACITY / 2), 0);
+	unplug();
+
+	/* No signal comes of it, neither here nor from a write later on. */
+	ck_assert_int_eq(open_disk(0, &blk), 0);
+	plug();
+	ck_assert_int_eq(ftruncate(fd, CAPACITY + 4096), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(vmm_blk_resize(blk, CAPACITY + 8192), -EFBIG);
+	(void)!vmm_blk_resize(blk, 0);	/* with threads, which block the signal, it may */
+	memset(buffer, 0, 4096);
+	if (capacity() > CAPACITY)
+		ck_assert_int_eq(run(VMM_BLK_WRITE, CAPACITY, buffer, 4096), -EFBIG);
+	ck_assert_int_eq(vmm_blk_resize(blk, UINT64_MAX), -EFBIG);
+	unplug();
+}
+END_TEST
+
 /* ---- data ---- */
 
 START_TEST(byte_n_of_the_disk_is_byte_n_of_the_file)
@@ -140,6 +209,30 @@ START_TEST(buffers_need_no_alignment)
 	op_add(&op, odd + 4095, len - 4095);
 	ck_assert_int_eq(op_run(&op), 0);
 	ck_assert_mem_eq(buffer, odd, len);
+	unplug();
+}
+END_TEST
+
+/* O_DSYNC for one write: nobody can see the difference but a crash, only that it is done. */
+START_TEST(a_write_that_goes_through_is_written)
+{
+	unsigned char *odd = buffer + 1;
+
+	if (!plug_disk(ways[_i]))
+		return;
+	for (int unaligned = 0; unaligned < 2; unaligned++) {
+		unsigned char *from = unaligned ? odd : buffer;
+		struct op op;
+
+		fill(from, 8192, (unsigned)unaligned);
+		op_init(&op, VMM_BLK_WRITE, 4096, 0);
+		op_add(&op, from, 4096);
+		op_add(&op, from + 4096, 4096);
+		op.io.req.flags = VMM_BLK_THROUGH;
+		ck_assert_int_eq(op_run(&op), 0);
+		ck_assert_int_eq(pread(fd, buffer + 65536, 8192, 4096), 8192);
+		ck_assert_mem_eq(from, buffer + 65536, 8192);
+	}
 	unplug();
 }
 END_TEST
@@ -741,7 +834,8 @@ START_TEST(a_block_device_is_a_disk_of_its_own_blocks)
 	ck_assert_uint_eq(info.block_size, 4096);
 	ck_assert_uint_eq(info.physical_block_size, 4096);
 	ck_assert_uint_eq(info.flags,
-			  VMM_BLK_CAN_FLUSH | VMM_BLK_CAN_ZERO | VMM_BLK_CAN_DISCARD);
+			  VMM_BLK_CAN_FLUSH | VMM_BLK_CAN_ZERO | VMM_BLK_CAN_DISCARD |
+			  VMM_BLK_CAN_THROUGH);
 
 	memset(buffer, 0xaa, 1 << 20);
 	ck_assert_int_eq(run(VMM_BLK_WRITE, 0, buffer, 1 << 20), 0);
@@ -755,6 +849,15 @@ START_TEST(a_block_device_is_a_disk_of_its_own_blocks)
 	ck_assert(all_bytes(buffer + 131072, 65536, 0));
 	ck_assert(all_bytes(buffer + 262144, 65536, 0));
 	ck_assert(all_bytes(buffer + 327680, 65536, 0xaa));
+
+	/* It grows when its owner has grown it, and not because we say so. */
+	ck_assert_int_eq(vmm_blk_resize(blk, 2 * CAPACITY), -EINVAL);
+	ck_assert_int_eq(ftruncate(fd, 2 * CAPACITY), 0);
+	ck_assert_int_eq(ioctl(dev, LOOP_SET_CAPACITY), 0);
+	ck_assert_int_eq(vmm_blk_resize(blk, 0), 0);
+	ck_assert_uint_eq(capacity(), 2 * CAPACITY);
+	memset(buffer, 0x66, 8192);
+	ck_assert_int_eq(run(VMM_BLK_WRITE, 2 * CAPACITY - 8192, buffer, 8192), 0);
 	unplug();
 	close(dev);
 }
@@ -779,6 +882,10 @@ int main(void)
 
 	tcase_add_loop_test(tcase, byte_n_of_the_disk_is_byte_n_of_the_file, 0, NR_WAYS);
 	tcase_add_loop_test(tcase, buffers_need_no_alignment, 0, NR_WAYS);
+	tcase_add_loop_test(tcase, a_write_that_goes_through_is_written, 0, NR_WAYS);
+	tcase_add_loop_test(tcase, a_disk_follows_its_file_or_makes_it_longer_and_never_cuts_it, 0,
+			    NR_WAYS);
+	tcase_add_test(tcase, a_file_that_may_not_grow_says_why);
 	tcase_add_test(tcase, the_rest_of_a_request_is_done_from_where_it_stopped);
 	tcase_add_loop_test(tcase, more_requests_than_the_ring_holds_are_all_answered, 0, NR_WAYS);
 	tcase_add_test(tcase, more_cached_reads_than_the_ring_holds_are_all_answered);

@@ -131,6 +131,13 @@ START_TEST(drain_finishes_what_waits_for_its_turn)
 }
 END_TEST
 
+START_TEST(a_disk_in_memory_keeps_its_size)
+{
+	ck_assert_int_eq(vmm_blk_resize(blk, 0), -EOPNOTSUPP);
+	ck_assert_int_eq(vmm_blk_resize(blk, 1 << 20), -EOPNOTSUPP);
+}
+END_TEST
+
 START_TEST(memory_is_used_only_for_what_was_written)
 {
 	struct vmm_blk *vast;
@@ -139,7 +146,8 @@ START_TEST(memory_is_used_only_for_what_was_written)
 	ck_assert_int_eq(vmm_blk_open_ram(1ull << 34, &vast), 0);
 	ck_assert_int_eq(vmm_blk_info(vast, &info), 0);
 	ck_assert_uint_eq(info.capacity, 1ull << 34);
-	ck_assert_uint_eq(info.flags, VMM_BLK_CAN_FLUSH | VMM_BLK_CAN_DISCARD | VMM_BLK_CAN_ZERO);
+	ck_assert_uint_eq(info.flags, VMM_BLK_CAN_FLUSH | VMM_BLK_CAN_DISCARD | VMM_BLK_CAN_ZERO |
+				      VMM_BLK_CAN_THROUGH);
 	vmm_blk_destroy(vast);
 }
 END_TEST
@@ -173,6 +181,7 @@ int main(void)
 	tcase_add_test(tcase, a_large_request_leaves_others_their_turn);
 	tcase_add_test(tcase, drain_finishes_what_waits_for_its_turn);
 	tcase_add_test(tcase, memory_is_used_only_for_what_was_written);
+	tcase_add_test(tcase, a_disk_in_memory_keeps_its_size);
 	tcase_add_test(tcase, what_cannot_be_had_is_refused);
 	suite_add_tcase(suite, tcase);
 

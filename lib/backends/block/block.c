@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * block.c - the life of a disk's requests: submit, commit, complete, drain.
+ * block.c - the life of a disk's requests: submit, hold back, commit, complete, drain.
  *
  * A backend may answer in any thread, and even inside submit(). Answers are
  * therefore only put in a list, under a lock held for a few instructions, and
@@ -8,39 +8,9 @@
  * never on top of the stack of a submit.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
-#include "backends/block/block_priv.h"
-#include "core/config_priv.h"
-#include "core/error_priv.h"
-
-#define SEGMENTS_MAX	128u
-#define BLOCK_MAX	4096u
-
-struct vmm_blk {
-	struct vmm_blk_ops ops;
-	void *state;
-	struct vmm_blk_info info;
-
-	/* The front end's. */
-	struct vmm_loop *loop;		/* NULL: not in use */
-	void (*settled)(void *data);
-	void *data;
-	struct vmm_deferred deliver;
-	uint32_t in_flight;		/* submitted, done() not yet called */
-	bool uncommitted;
-
-	/* Answers on their way to the loop. */
-	pthread_mutex_t lock;
-	pthread_cond_t answered;	/* while draining */
-	struct blk_io *first;
-	struct blk_io **last;
-	uint32_t nr_answered;
-	bool draining;
-};
+#include "backends/block/disk_priv.h"
 
 /* ---- answers ---- */
 
@@ -77,19 +47,27 @@ static struct blk_io *take_answers(struct vmm_blk *blk)
 	return io;
 }
 
+static void add_in_flight(struct vmm_blk *blk, uint64_t more)
+{
+	__atomic_store_n(&blk->in_flight, blk->in_flight + more, __ATOMIC_RELAXED);
+}
+
 static void deliver(struct vmm_blk *blk, struct blk_io *io)
 {
+	uint64_t now = vmm__blk_clock();
+
 	while (io) {
 		struct blk_io *next = io->next;
 
-		blk->in_flight--;
+		add_in_flight(blk, (uint64_t)-1);
+		vmm__blk_count(blk, io, now);
 		io->done(io, io->result);
 		io = next;
 	}
 }
 
 /* On the loop. What is answered meanwhile waits for the next turn. */
-static void deliver_batch(struct vmm_deferred *deferred)
+void vmm__blk_deliver(struct vmm_deferred *deferred)
 {
 	struct vmm_blk *blk = (struct vmm_blk *)((char *)deferred - offsetof(struct vmm_blk, deliver));
 	struct blk_io *batch;
@@ -101,24 +79,50 @@ static void deliver_batch(struct vmm_deferred *deferred)
 		return;
 
 	deliver(blk, batch);
-	blk->settled(blk->data);
+	blk->front.settled(blk->front.data);
 }
 
 /* ---- requests ---- */
+
+uint64_t vmm__blk_clock(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void start(struct vmm_blk *blk, struct blk_io *io)
+{
+	blk->uncommitted = true;
+	blk->ops.submit(blk->state, &io->req);
+}
 
 void vmm__blk_submit(struct vmm_blk *blk, struct blk_io *io)
 {
 	io->blk = blk;
 	io->req.reserved = 0;
-	blk->in_flight++;
+	add_in_flight(blk, 1);
+	/* A turn is one moment: to ask for the time of each request costs more than it tells. */
+	if (!blk->uncommitted)
+		blk->now_ns = vmm__blk_clock();
+	io->start_ns = blk->now_ns;
 
 	/* Written only by ourselves: read without the lock. */
-	if (blk->draining) {
+	if (blk->draining)
 		vmm_blk_complete(&io->req, -ECANCELED);
-		return;
-	}
-	blk->uncommitted = true;
-	blk->ops.submit(blk->state, &io->req);
+	else if (vmm__throttle_pass(&blk->throttle, io, blk->now_ns))
+		start(blk, io);
+}
+
+void vmm__blk_release(struct vmm_blk *blk)
+{
+	uint64_t now = vmm__blk_clock();
+	struct blk_io *io;
+
+	while ((io = vmm__throttle_next(&blk->throttle, now)))
+		start(blk, io);
+	vmm__blk_commit(blk);
 }
 
 void vmm__blk_commit(struct vmm_blk *blk)
@@ -137,10 +141,24 @@ static void set_draining(struct vmm_blk *blk, bool draining)
 	pthread_mutex_unlock(&blk->lock);
 }
 
+/* Not let through: a driver could empty its queue so, again and again, whatever its rate. */
+static void cancel_held(struct vmm_blk *blk)
+{
+	struct blk_io *io = vmm__throttle_drop(&blk->throttle);
+
+	while (io) {
+		struct blk_io *next = io->next;
+
+		vmm_blk_complete(&io->req, -ECANCELED);
+		io = next;
+	}
+}
+
 void vmm__blk_drain(struct vmm_blk *blk)
 {
 	vmm__blk_commit(blk);
 	set_draining(blk, true);
+	cancel_held(blk);
 	blk->ops.drain(blk->state);
 
 	while (blk->in_flight > 0) {
@@ -155,145 +173,4 @@ void vmm__blk_drain(struct vmm_blk *blk)
 		deliver(blk, batch);
 	}
 	set_draining(blk, false);
-}
-
-/* ---- in and out of use ---- */
-
-int vmm__blk_attach(struct vmm_blk *blk, struct vmm_loop *loop, void (*settled)(void *data),
-		    void *data)
-{
-	int r;
-
-	if (blk->loop)
-		return vmm__fail(-EBUSY, "this disk is in use by a guest already");
-
-	vmm_deferred_init(&blk->deliver, loop, deliver_batch);
-	blk->settled = settled;
-	blk->data = data;
-	if (blk->ops.attach) {
-		r = blk->ops.attach(blk->state, loop);
-		if (r < 0)
-			return vmm__fail(r, "the \"%s\" disk did not attach: %s", blk->ops.name,
-					 strerrordesc_np(-r));
-	}
-	blk->loop = loop;
-	return 0;
-}
-
-void vmm__blk_detach(struct vmm_blk *blk)
-{
-	vmm_deferred_cancel(&blk->deliver);
-	if (blk->ops.detach)
-		blk->ops.detach(blk->state);
-	blk->loop = NULL;
-}
-
-/* ---- life ---- */
-
-static bool power_of_two(uint32_t n)
-{
-	return n != 0 && (n & (n - 1)) == 0;
-}
-
-/* Fill in the defaults, and refuse what no guest could be shown. */
-static int info_check(struct vmm_blk_info *info)
-{
-	const uint32_t known = VMM_BLK_READ_ONLY | VMM_BLK_CAN_FLUSH | VMM_BLK_CAN_DISCARD |
-			       VMM_BLK_CAN_ZERO;
-
-	if (info->block_size == 0)
-		info->block_size = 512;
-	if (info->physical_block_size == 0)
-		info->physical_block_size = info->block_size;
-	if (info->max_segments == 0)
-		info->max_segments = SEGMENTS_MAX;
-	info->size = sizeof(*info);
-
-	if (!power_of_two(info->block_size) || info->block_size < 512 ||
-	    info->block_size > BLOCK_MAX)
-		return vmm__fail(-EINVAL, "block size %u is not a power of two from 512 to %u",
-				 info->block_size, BLOCK_MAX);
-	if (!power_of_two(info->physical_block_size) ||
-	    info->physical_block_size < info->block_size)
-		return vmm__fail(-EINVAL, "physical block size %u is not a power of two from %u",
-				 info->physical_block_size, info->block_size);
-	if (info->max_segments > SEGMENTS_MAX)
-		return vmm__fail(-EINVAL, "max_segments %u is over the limit %u",
-				 info->max_segments, SEGMENTS_MAX);
-	if (info->flags & ~known)
-		return vmm__fail(-EINVAL, "disk flags 0x%x are not those of struct vmm_blk_info",
-				 info->flags & ~known);
-
-	info->capacity -= info->capacity % info->block_size;
-	if (info->capacity == 0)
-		return vmm__fail(-EINVAL, "a disk needs a capacity of one block of %u bytes",
-				 info->block_size);
-	return 0;
-}
-
-int vmm_blk_create(const struct vmm_blk_ops *ops, void *state, const struct vmm_blk_info *info,
-		   struct vmm_blk **ret_blk)
-{
-	struct vmm_blk *blk;
-	int r;
-
-	if (!ops || !info || !ret_blk)
-		return vmm__fail(-EINVAL, "a disk needs a table, a description and a place to put it");
-
-	blk = calloc(1, sizeof(*blk));
-	if (!blk)
-		return vmm__fail(-ENOMEM, "no memory for a disk");
-
-	r = vmm__config_copy(&blk->ops, sizeof(blk->ops), ops, ops->size, sizeof(ops->size));
-	if (r < 0)
-		goto free_blk;
-	r = vmm__config_copy(&blk->info, sizeof(blk->info), info, info->size, sizeof(info->size));
-	if (r < 0)
-		goto free_blk;
-	r = info_check(&blk->info);
-	if (r < 0)
-		goto free_blk;
-	if (!blk->ops.name || !blk->ops.submit || !blk->ops.drain) {
-		r = vmm__fail(-EINVAL, "a disk's table needs name, submit and drain");
-		goto free_blk;
-	}
-
-	blk->state = state;
-	blk->last = &blk->first;
-	pthread_mutex_init(&blk->lock, NULL);
-	pthread_cond_init(&blk->answered, NULL);
-	*ret_blk = blk;
-	return 0;
-
-free_blk:
-	free(blk);
-	return r;
-}
-
-void vmm_blk_destroy(struct vmm_blk *blk)
-{
-	/* One that is in use is its guest's to destroy. */
-	if (!blk || blk->loop)
-		return;
-
-	if (blk->ops.destroy)
-		blk->ops.destroy(blk->state);
-	pthread_cond_destroy(&blk->answered);
-	pthread_mutex_destroy(&blk->lock);
-	free(blk);
-}
-
-int vmm_blk_info(const struct vmm_blk *blk, struct vmm_blk_info *ret_info)
-{
-	size_t size, common;
-
-	if (!blk || !ret_info || ret_info->size < sizeof(ret_info->size))
-		return vmm__fail(-EINVAL, "no disk, or info without its size: use the _INIT macro");
-
-	size = ret_info->size;
-	common = size < sizeof(blk->info) ? size : sizeof(blk->info);
-	memset(ret_info, 0, size);
-	memcpy(ret_info, &blk->info, common);
-	ret_info->size = size;
-	return 0;
 }

@@ -13,21 +13,32 @@
 
 #include <libvmm/block.h>
 
-/* One request. @req and @done are filled by the front end; the rest is block.c's. */
+/* One request. @req, @done and @lane are filled by the front end; the rest is block.c's. */
 struct blk_io {
 	struct vmm_blk_request req;	/* first: what the backend is lent */
 	void (*done)(struct blk_io *io, int result);	/* on the loop, never inside submit */
 	struct vmm_blk *blk;
 	struct blk_io *next;
+	uint64_t start_ns;
 	int result;
+	uint32_t lane;			/* whose counters it counts in: < nr_lanes */
 };
 
-/*
- * Take @blk into use. @settled(@data) is called once after each batch of done() calls, the
- * place for what is better done once: one interrupt, one commit. -EBUSY: in use already.
- */
-int vmm__blk_attach(struct vmm_blk *blk, struct vmm_loop *loop, void (*settled)(void *data),
-		    void *data);
+/* Who uses a backend. */
+struct blk_front {
+	/*
+	 * Called once after each batch of done() calls, the place for what is better done once:
+	 * one interrupt, one commit.
+	 */
+	void (*settled)(void *data);
+	/* The disk has another size from now on. Optional. On the loop, or with it entered. */
+	void (*resized)(void *data, uint64_t capacity);
+	void *data;
+	uint32_t nr_lanes;		/* queues, each with its own counters; 0: 1 */
+};
+
+/* Take @blk into use. @front is read during the call. -EBUSY: in use already. */
+int vmm__blk_attach(struct vmm_blk *blk, struct vmm_loop *loop, const struct blk_front *front);
 
 /* Start @io. It belongs to @blk until io->done() is called. */
 void vmm__blk_submit(struct vmm_blk *blk, struct blk_io *io);

@@ -33,14 +33,16 @@ bool vmm__file_aligned(const struct blk_file *file, const struct vmm_blk_request
 
 /* ---- one system call ---- */
 
-static ssize_t move_once(const struct blk_file *file, uint32_t op, const struct iovec *iov,
-			 uint32_t nr_iov, uint64_t offset)
+static ssize_t move_once(const struct blk_file *file, const struct vmm_blk_request *req,
+			 const struct iovec *iov, uint32_t nr_iov, uint64_t offset)
 {
+	int flags = req->flags & VMM_BLK_THROUGH ? RWF_DSYNC : 0;
 	ssize_t n;
 
 	do {
-		n = op == VMM_BLK_READ ? preadv(file->fd, iov, (int)nr_iov, (off_t)offset)
-				       : pwritev(file->fd, iov, (int)nr_iov, (off_t)offset);
+		n = req->op == VMM_BLK_READ
+			? preadv(file->fd, iov, (int)nr_iov, (off_t)offset)
+			: pwritev2(file->fd, iov, (int)nr_iov, (off_t)offset, flags);
 	} while (n < 0 && errno == EINTR);
 
 	if (n < 0)
@@ -50,12 +52,12 @@ static ssize_t move_once(const struct blk_file *file, uint32_t op, const struct 
 	return n > 0 ? n : -EIO;
 }
 
-static int move_all(const struct blk_file *file, uint32_t op, unsigned char *buffer, size_t len,
-		    uint64_t offset)
+static int move_all(const struct blk_file *file, const struct vmm_blk_request *req,
+		    unsigned char *buffer, size_t len, uint64_t offset)
 {
 	while (len > 0) {
 		struct iovec iov = { buffer, len };
-		ssize_t n = move_once(file, op, &iov, 1, offset);
+		ssize_t n = move_once(file, req, &iov, 1, offset);
 
 		if (n < 0)
 			return (int)n;
@@ -95,9 +97,9 @@ static int transfer(const struct blk_file *file, struct vmm_blk_request *req)
 				.iov_len = req->iov[i].iov_len - into,
 			};
 
-			n = move_once(file, req->op, &rest, 1, offset);
+			n = move_once(file, req, &rest, 1, offset);
 		} else {
-			n = move_once(file, req->op, req->iov + i, req->nr_iov - i, offset);
+			n = move_once(file, req, req->iov + i, req->nr_iov - i, offset);
 		}
 		if (n < 0)
 			return (int)n;
@@ -141,7 +143,7 @@ static int transfer_bounced(const struct blk_file *file, struct vmm_blk_request 
 
 		if (req->op == VMM_BLK_WRITE)
 			copy_segments(req, job->done, bounce, len);
-		r = move_all(file, req->op, bounce, len, req->offset + job->done);
+		r = move_all(file, req, bounce, len, req->offset + job->done);
 		if (r == 0 && req->op == VMM_BLK_READ)
 			copy_segments(req, job->done, bounce, len);
 		job->done += len;
@@ -194,7 +196,7 @@ static int write_zeros(const struct blk_file *file, const struct vmm_blk_request
 		uint64_t rest = req->length - done;
 		size_t len = rest < ZERO_BYTES ? rest : ZERO_BYTES;
 
-		r = move_all(file, VMM_BLK_WRITE, zeros, len, req->offset + done);
+		r = move_all(file, req, zeros, len, req->offset + done);
 		done += len;
 	}
 	munmap(zeros, ZERO_BYTES);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file_priv.h - the parts of a disk in a file: file.c, file_io.c, uring.c, pool.c.
+ * file_priv.h - the parts of a disk in a file: file_open.c, file.c, file_io.c, uring.c, pool.c.
  *
  * A request goes to the ring when it is one that the ring can do in one operation, and to
  * the pool otherwise; a ring that meets anything out of the ordinary hands the rest of the
@@ -108,6 +108,8 @@ struct blk_file {
 	struct file_ring *ring;		/* NULL: everything goes to the pool */
 	struct file_pool pool;
 };
+
+extern const struct vmm_blk_ops vmm__file_ops;
 
 /* ---- uring.c: reads, writes and flushes through io_uring ---- */
 

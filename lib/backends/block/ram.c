@@ -179,6 +179,11 @@ static void ram_destroy(void *state)
 	free(ram);
 }
 
+static int ram_resize(void *state, uint64_t capacity, uint64_t *ret_capacity)
+{
+	return vmm__fail(-EOPNOTSUPP, "a disk in memory keeps its size");
+}
+
 static const struct vmm_blk_ops ram_ops = {
 	.size = sizeof(struct vmm_blk_ops),
 	.name = "ram",
@@ -188,6 +193,7 @@ static const struct vmm_blk_ops ram_ops = {
 	.drain = ram_drain,
 	.detach = ram_detach,
 	.destroy = ram_destroy,
+	.resize = ram_resize,
 };
 
 int vmm_blk_open_ram(uint64_t capacity, struct vmm_blk **ret_blk)
@@ -215,7 +221,8 @@ int vmm_blk_open_ram(uint64_t capacity, struct vmm_blk **ret_blk)
 
 	info.capacity = capacity;
 	info.physical_block_size = 4096;
-	info.flags = VMM_BLK_CAN_FLUSH | VMM_BLK_CAN_DISCARD | VMM_BLK_CAN_ZERO;
+	info.flags = VMM_BLK_CAN_FLUSH | VMM_BLK_CAN_DISCARD | VMM_BLK_CAN_ZERO |
+		     VMM_BLK_CAN_THROUGH;	/* there is nothing more stable than this */
 	r = vmm_blk_create(&ram_ops, ram, &info, ret_blk);
 	if (r < 0)
 		goto unmap;

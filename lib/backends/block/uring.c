@@ -14,6 +14,7 @@
 #include <liburing.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "backends/block/file_priv.h"
@@ -62,6 +63,8 @@ static void fill_entry(struct file_ring *ring, struct io_uring_sqe *sqe,
 			io_uring_prep_write(sqe, fd, req->iov->iov_base, length, req->offset);
 		else
 			io_uring_prep_writev(sqe, fd, req->iov, req->nr_iov, req->offset);
+		if (req->flags & VMM_BLK_THROUGH)
+			sqe->rw_flags = RWF_DSYNC;
 		break;
 	default:
 		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);

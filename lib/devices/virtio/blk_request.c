@@ -24,7 +24,7 @@ static void request_done(struct blk_io *io, int result);
 
 /* ---- requests: as many as the driver needs at a time, no more ---- */
 
-static struct blk_request *request_take(struct blk_disk *disk)
+static struct blk_request *request_take(struct blk_disk *disk, struct blk_queue *queue)
 {
 	struct blk_request *req = disk->free;
 
@@ -42,7 +42,9 @@ static struct blk_request *request_take(struct blk_disk *disk)
 	/* Not the whole of it: that would clear 2 KiB of segments. */
 	memset(req, 0, offsetof(struct blk_request, chain));
 	req->io.done = request_done;
+	req->io.lane = (uint32_t)(queue - disk->queues);
 	req->disk = disk;
+	req->from = queue;
 	if (++disk->nr_busy > disk->peak)
 		disk->peak = disk->nr_busy;
 	return req;
@@ -86,7 +88,8 @@ void vmm__blk_requests_finish(struct blk_disk *disk)
 {
 	requests_trim(disk, UINT32_MAX);
 	disk->peak = 0;
-	disk->stalled = false;
+	for (uint32_t i = 0; i < disk->nr_queues; i++)
+		disk->queues[i].stalled = disk->queues[i].pushed = false;
 }
 
 /*
@@ -115,7 +118,8 @@ static void request_finish(struct blk_request *req, uint8_t status)
 	/* Of a read that failed, nobody knows which bytes came: only the status is sure. */
 	if (status == VIRTIO_BLK_S_OK)
 		written = chain->in_len;
-	vmm_queue_push(req->disk->queue, chain, written);
+	vmm_queue_push(req->from->queue, chain, written);
+	req->from->pushed = true;
 	request_release(req);
 }
 
@@ -152,6 +156,20 @@ static bool writes_through(const struct blk_disk *disk)
 	return !vmm_features_has(&disk->features, VIRTIO_BLK_F_FLUSH);
 }
 
+/* A driver that has agreed to a limit keeps to it (5.2.4); what others ask for is done too. */
+static bool segments_valid(const struct blk_disk *disk, const struct vmm_blk_request *r)
+{
+	if (r->nr_iov > disk->info.max_segments)
+		return false;
+	if (!vmm_features_has(&disk->features, VIRTIO_BLK_F_SIZE_MAX))
+		return true;
+	for (uint32_t i = 0; i < r->nr_iov; i++) {
+		if (r->iov[i].iov_len > disk->info.max_segment_bytes)
+			return false;
+	}
+	return true;
+}
+
 /* The in part is data and the status. */
 static int start_read(struct blk_request *req, uint64_t sector)
 {
@@ -165,11 +183,10 @@ static int start_read(struct blk_request *req, uint64_t sector)
 
 	r->iov = &chain->iov[chain->nr_out];
 	r->nr_iov = chain->nr_in - (last->iov_len == 1);
-	if (r->nr_iov > req->disk->info.max_segments)
-		return VIRTIO_BLK_S_IOERR;
-
 	last->iov_len--;
 	req->cut = true;
+	if (!segments_valid(req->disk, r))
+		return VIRTIO_BLK_S_IOERR;
 	return submit(req, VMM_BLK_READ, sector, length);
 }
 
@@ -194,9 +211,14 @@ static int start_write(struct blk_request *req, uint64_t sector)
 
 	r->iov = data;
 	r->nr_iov = chain->nr_out - (uint32_t)(data - chain->iov);
-	if (r->nr_iov > req->disk->info.max_segments)
+	if (!segments_valid(req->disk, r))
 		return VIRTIO_BLK_S_IOERR;
-	req->through = writes_through(req->disk);
+	if (writes_through(req->disk)) {
+		if (req->disk->info.flags & VMM_BLK_CAN_THROUGH)
+			r->flags = VMM_BLK_THROUGH;
+		else
+			req->through = true;
+	}
 	return submit(req, VMM_BLK_WRITE, sector, length);
 }
 
@@ -296,14 +318,14 @@ static int start(struct blk_request *req)
 
 /* ---- between queue and backend ---- */
 
-void vmm__blk_pull(struct blk_disk *disk)
+void vmm__blk_pull(struct blk_disk *disk, struct blk_queue *queue)
 {
 	struct blk_request *req;
 
-	while ((req = request_take(disk))) {
+	while ((req = request_take(disk, queue))) {
 		int status;
 
-		if (vmm_queue_pop(disk->queue, &req->chain) <= 0) {
+		if (vmm_queue_pop(queue->queue, &req->chain) <= 0) {
 			request_release(req);
 			break;
 		}
@@ -316,7 +338,7 @@ void vmm__blk_pull(struct blk_disk *disk)
 		if (status != SUBMITTED)
 			request_finish(req, (uint8_t)status);
 	}
-	disk->stalled = !req;
+	queue->stalled = !req;
 	vmm__blk_commit(disk->blk);
 }
 
@@ -348,15 +370,24 @@ static void request_done(struct blk_io *io, int result)
 		request_finish(req, (uint8_t)status);
 }
 
-/* A batch is done: one interrupt for all of it. */
+/* A batch is done: those that waited have their turn, and one interrupt a queue for all of it. */
 void vmm__blk_settled(void *data)
 {
 	struct blk_disk *disk = data;
 
-	if (disk->stalled)
-		vmm__blk_pull(disk);
-	else
-		vmm__blk_commit(disk->blk);
-	vmm_queue_notify(disk->queue);
+	for (uint32_t i = 0; i < disk->nr_queues; i++) {
+		struct blk_queue *queue = &disk->queues[(disk->turn + i) % disk->nr_queues];
+
+		if (queue->stalled)
+			vmm__blk_pull(disk, queue);
+	}
+	disk->turn++;
+	vmm__blk_commit(disk->blk);
+
+	for (uint32_t i = 0; i < disk->nr_queues; i++) {
+		if (disk->queues[i].pushed)
+			vmm_queue_notify(disk->queues[i].queue);
+		disk->queues[i].pushed = false;
+	}
 	requests_decay(disk);
 }
