@@ -243,6 +243,54 @@ VMM_API int vmm_blk_open_file(const struct vmm_blk_file_config *config,
  */
 VMM_API int vmm_blk_open_ram(uint64_t capacity, struct vmm_blk **ret_blk) VMM_MUST_CHECK;
 
+/**
+ * A disk whose changes lie on top of another (copy on write). The base is never
+ * written; many overlays may have a base each on one file, opened with
+ * VMM_BLK_READ_ONLY. A cluster is the overlay's own once any of it was written.
+ */
+struct vmm_blk_overlay_config {
+	size_t size;			/* sizeof(struct vmm_blk_overlay_config) */
+	struct vmm_blk *base;		/* the overlay's on success, else the caller's */
+	const char *path;		/* the file of the changes; or: */
+	int fd;				/* duplicated; > 0. Neither: changes are kept in memory and
+					   forgotten at the end */
+	uint32_t flags;			/* VMM_BLK_OVERLAY_CREATE, VMM_BLK_FILE_* */
+	uint32_t cluster_bytes;		/* of a new overlay: a power of two, 4 KiB .. 1 MiB; default
+					   4 KiB, more on a disk of over 1 TiB */
+	uint32_t reserved;
+	uint64_t capacity;		/* of a new overlay, bytes: at least the base's, which is the
+					   default; what the base has not reads as zeros */
+};
+
+enum {
+	VMM_BLK_OVERLAY_CREATE	= 1 << 11,	/* the file does not exist yet, or the descriptor's
+						   is empty */
+};
+
+#define VMM_BLK_OVERLAY_CONFIG_INIT	VMM_SIZED(struct vmm_blk_overlay_config)
+
+/**
+ * Open an overlay, or make a new one.
+ *
+ * The file is libvmm's own format (lib/backends/block/overlay_format.c): a header,
+ * a bitmap, and a sparse image of the disk. It names no base, so none is ever
+ * followed; that the base is the right one is the caller's to know, and of the
+ * same size as when the overlay was made is checked. The file is locked as those of
+ * vmm_blk_open_file() are.
+ *
+ * What a flush was answered for survives a crash of the host: the data is made
+ * stable before the bitmap says that it is there. What was not flushed survives when the disk is
+ * destroyed in an orderly way, not a crash of the process. A discard gives
+ * storage of the overlay back, and reads as zeros.
+ *
+ * Returns 0; -EINVAL (no base; both path and fd; a size that cannot be; a file that is no
+ * overlay, damaged, or made over a base of another size; VMM_BLK_READ_ONLY); -EEXIST (a
+ * new one, where there is a file already); -EBUSY, and others as vmm_blk_open_file(); what
+ * the system said of making the file. Thread safety: any thread.
+ */
+VMM_API int vmm_blk_open_overlay(const struct vmm_blk_overlay_config *config,
+				 struct vmm_blk **ret_blk) VMM_MUST_CHECK;
+
 /* ---- the front end ---- */
 
 /**

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/block/disk_priv.h"
 #include "backends/block/file_priv.h"
 #include "core/error_priv.h"
 
@@ -62,14 +63,21 @@ static void file_drain(void *state)
  * A write past RLIMIT_FSIZE raises SIGXFSZ in the thread that makes it: with a ring that can be
  * the application's, whose signals are none of our business; the pool's threads block it.
  */
-static bool size_limited(const struct blk_file *file, uint64_t capacity)
+int vmm__file_limit(uint64_t bytes)
 {
 	struct rlimit limit;
 
-	if (file->device || (file->flags & VMM_BLK_READ_ONLY))
-		return false;
-	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-	       limit.rlim_cur < capacity;
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    limit.rlim_cur < bytes)
+		return vmm__fail(-EFBIG, "a file of %llu bytes is over this process's limit of size",
+				 (unsigned long long)bytes);
+	return 0;
+}
+
+static bool size_limited(const struct blk_file *file, uint64_t capacity)
+{
+	return !file->device && !(file->flags & VMM_BLK_READ_ONLY) &&
+	       vmm__file_limit(capacity) < 0;
 }
 
 static int file_attach(void *state, struct vmm_loop *loop)
@@ -152,14 +160,18 @@ static int file_resize(void *state, uint64_t capacity, uint64_t *ret_capacity)
 		capacity = bytes;
 	/* As for attach(); and growing a file past it would raise the signal here. */
 	if (size_limited(file, capacity) && (file->ring || capacity > bytes))
-		return vmm__fail(-EFBIG, "a file of %llu bytes is over this process's limit of size",
-				 (unsigned long long)capacity);
+		return -EFBIG;
 	if (capacity > bytes)
 		r = file_grow(file, capacity);
 	if (r < 0)
 		return r;
 	file->capacity = *ret_capacity = capacity;
 	return 0;
+}
+
+int vmm__file_fd(const struct vmm_blk *blk)
+{
+	return ((const struct blk_file *)blk->state)->fd;
 }
 
 const struct vmm_blk_ops vmm__file_ops = {

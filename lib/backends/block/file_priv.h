@@ -111,6 +111,12 @@ struct blk_file {
 
 extern const struct vmm_blk_ops vmm__file_ops;
 
+/* The descriptor of a disk that vmm_blk_open_file() made. Borrowed. */
+int vmm__file_fd(const struct vmm_blk *blk);
+
+/* -EFBIG with words: a write up to @bytes would raise SIGXFSZ in this process. */
+int vmm__file_limit(uint64_t bytes);
+
 /* ---- uring.c: reads, writes and flushes through io_uring ---- */
 
 #ifdef HAVE_LIBURING
