@@ -291,6 +291,54 @@ enum {
 VMM_API int vmm_blk_open_overlay(const struct vmm_blk_overlay_config *config,
 				 struct vmm_blk **ret_blk) VMM_MUST_CHECK;
 
+/** A disk that an NBD server serves; through qemu-nbd or nbdkit, one in any image format. */
+struct vmm_blk_nbd_config {
+	size_t size;			/* sizeof(struct vmm_blk_nbd_config) */
+	const char *uri;		/* copied: nbd://HOST[:PORT]/EXPORT, nbd+unix:///EXPORT?socket=PATH */
+	uint32_t flags;			/* VMM_BLK_READ_ONLY, VMM_BLK_NBD_KEEPS */
+	uint32_t timeout_ms;		/* for connecting, and for any answer at all while some are
+					   outstanding; default 30000 */
+	uint32_t reconnect_ms;		/* how long requests wait for a server that is gone; default
+					   30000 */
+	uint32_t reserved;
+};
+
+enum {
+	VMM_BLK_NBD_KEEPS	= 1 << 12,	/* the server has what it answered even after its end */
+};
+
+#define VMM_BLK_NBD_CONFIG_INIT	VMM_SIZED(struct vmm_blk_nbd_config)
+
+/**
+ * Connect to a server, and be its disk. This call waits for the server, up to the
+ * timeout; afterwards the loop does all the work.
+ *
+ * When the connection ends, or the server is silent for longer than the timeout, the
+ * loop connects again: at once, then after pauses of up to 5 seconds. It must
+ * find a disk of the same size that can do as much. Requests that were not
+ * answered are sent again, those that come meanwhile wait; after @reconnect_ms they
+ * fail with -EIO, and new ones at once, until there is a connection.
+ *
+ * A server that died may have had writes that were answered and not flushed. So,
+ * if there were any, all flushes that are outstanding then fail with -EIO, or else the next one
+ * does, once: a guest is never told that something is safe which may be gone.
+ * VMM_BLK_NBD_KEEPS says that the server loses nothing by its own end (it writes to
+ * files, and the host lives on), and no flush fails because of that. With
+ * VMM_BLOCK_WRITETHROUGH, and a server that knows FUA, there never are any.
+ *
+ * A reset of the guest's device waits up to 2 seconds for the server, and then gives the
+ * connection up. The name of a host is looked up in each connect, which may keep the
+ * loop waiting: use an address or a unix socket where the loop serves others. TLS is
+ * refused: libnbd may raise SIGPIPE with it.
+ *
+ * Returns 0; -EINVAL (no URI, blocks of over 4096 bytes or a disk of none); -EROFS (a server
+ * that does not let its disk be written, without VMM_BLK_READ_ONLY); -ETIMEDOUT;
+ * -EOPNOTSUPP (built without libnbd); -ECONNREFUSED, -ENOENT, … what the connection
+ * ended with; -EIO; -ENOMEM. Thread safety: any thread.
+ */
+VMM_API int vmm_blk_open_nbd(const struct vmm_blk_nbd_config *config,
+			     struct vmm_blk **ret_blk) VMM_MUST_CHECK;
+
 /* ---- the front end ---- */
 
 /**
