@@ -203,6 +203,37 @@ START_TEST(a_reset_lets_go_of_all_queues)
 }
 END_TEST
 
+/* VIRTIO 1.2, 2.6.1: only that queue; a discard of many ranges in the other goes on to its end. */
+START_TEST(a_reset_of_one_queue_leaves_the_other_its_requests)
+{
+	struct virtio_blk_discard_write_zeroes ranges[3] = {
+		{ htole64(8), htole32(8), 0 }, { htole64(24), htole32(8), 0 },
+		{ htole64(40), htole32(8), 0 },
+	};
+
+	open_disk(2, FLAGS, 0, STORE_LATER);
+	driver_start();
+	memset(store.bytes, 0x55, STORE_BYTES);
+	memcpy(machine.ram + at(0, 0) + 0x400, ranges, sizeof(ranges));
+	offer(0, 0, VIRTIO_BLK_T_DISCARD, 0, sizeof(ranges));
+	offer(1, 0, VIRTIO_BLK_T_IN, 0, 512);
+	driver_kick(0);
+	driver_kick(1);
+	machine_run();
+	ck_assert_uint_eq(store.nr_kept, 2);
+
+	vmm__queue_down(vmm_device_queue(machine.dev, 1));
+	machine.dev->ops.queue_reset(machine.dev, vmm_device_queue(machine.dev, 1));
+	ck_assert_uint_eq(store.nr_kept, 0);
+	ck_assert_uint_eq(store.submitted[VMM_BLK_DISCARD], 3);
+	ck_assert_uint_eq(driver_used(0), 1);
+	ck_assert_uint_eq(driver_used(1), 0);
+	ck_assert_uint_eq(status(0, 0), VIRTIO_BLK_S_OK);
+	ck_assert_int_eq(machine.queue_interrupts[0], 1);
+	ck_assert_uint_eq(store.bytes[40 * 512], 0);
+}
+END_TEST
+
 START_TEST(a_driver_may_leave_queues_unused)
 {
 	open_disk(2, FLAGS, 0, STORE_AT_ONCE);
@@ -367,6 +398,7 @@ int main(void)
 	tcase_add_loop_test(tc, each_queue_is_answered_and_interrupted_for_itself, 0, 2);
 	tcase_add_test(tc, a_flooded_queue_leaves_the_other_its_turn);
 	tcase_add_test(tc, a_reset_lets_go_of_all_queues);
+	tcase_add_test(tc, a_reset_of_one_queue_leaves_the_other_its_requests);
 	tcase_add_test(tc, a_driver_may_leave_queues_unused);
 	tcase_add_test(tc, more_queues_than_a_device_can_have_are_refused);
 	tcase_add_test(tc, a_new_size_is_told_with_an_interrupt_and_holds);

@@ -176,6 +176,34 @@ START_TEST(a_drain_cancels_what_is_held_and_does_not_let_it_through)
 }
 END_TEST
 
+/* A driver that resets one of its queues does nothing to the others. */
+START_TEST(a_lane_is_drained_without_a_loss_to_others)
+{
+	int cancelled = 0;
+
+	limit(0, 0, 1, 4);
+	store.when = STORE_LATER;
+	start_all(VMM_BLK_WRITE);
+	for (int i = 0; i < N; i++)
+		ops[i].io.lane = (uint32_t)i % 2;
+	vmm__blk_drain_lane(blk, 1);
+	for (int i = 0; i < N; i++) {
+		/* Four had begun, and are done; the rest wait, or are no more. */
+		ck_assert(ops[i].done == (i < 4 || i % 2 == 1));
+		ck_assert_int_eq(ops[i].result, ops[i].done && i >= 4 ? -ECANCELED : 0);
+		cancelled += ops[i].result == -ECANCELED;
+	}
+	ck_assert_int_eq(cancelled, N / 2 - 2);
+	ck_assert_uint_eq(stats_of(VMM_BLK_ALL_QUEUES).held, N / 2 - 2);
+	ck_assert_uint_eq(stats_of(VMM_BLK_ALL_QUEUES).in_flight, N / 2 - 2);
+	store.when = STORE_AT_ONCE;
+	ck_assert_int_eq(vmm_blk_set_rate(blk, NULL), 0);
+	ck_assert_int_eq(nr_done(), N);
+	ck_assert_int_eq(ops[N - 2].result, 0);
+	unplug();
+}
+END_TEST
+
 START_TEST(a_disk_can_be_limited_before_it_is_in_use)
 {
 	struct vmm_rate rate = VMM_RATE_INIT;
@@ -402,6 +430,7 @@ int main(void)
 	tcase_add_test(tc, nothing_overtakes_what_is_held_back);
 	tcase_add_test(tc, a_new_rate_holds_for_those_that_wait);
 	tcase_add_test(tc, a_drain_cancels_what_is_held_and_does_not_let_it_through);
+	tcase_add_test(tc, a_lane_is_drained_without_a_loss_to_others);
 	tcase_add_test(tc, a_disk_can_be_limited_before_it_is_in_use);
 	tcase_add_test(tc, a_rate_that_makes_no_sense_is_refused);
 	tcase_add_test(tc, each_kind_is_counted_with_its_bytes_and_errors);

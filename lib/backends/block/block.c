@@ -31,7 +31,7 @@ void vmm_blk_complete(struct vmm_blk_request *req, int result)
 	blk->last = &io->next;
 	if (blk->nr_answered++ == 0)
 		(void)vmm_defer(&blk->deliver);
-	if (blk->draining)
+	if (blk->waiting)
 		pthread_cond_signal(&blk->answered);
 	pthread_mutex_unlock(&blk->lock);
 }
@@ -108,8 +108,7 @@ void vmm__blk_submit(struct vmm_blk *blk, struct blk_io *io)
 		blk->now_ns = vmm__blk_clock();
 	io->start_ns = blk->now_ns;
 
-	/* Written only by ourselves: read without the lock. */
-	if (blk->draining)
+	if (blk->cancelling)
 		vmm_blk_complete(&io->req, -ECANCELED);
 	else if (vmm__throttle_pass(&blk->throttle, io, blk->now_ns))
 		start(blk, io);
@@ -134,17 +133,10 @@ void vmm__blk_commit(struct vmm_blk *blk)
 		blk->ops.commit(blk->state);
 }
 
-static void set_draining(struct vmm_blk *blk, bool draining)
-{
-	pthread_mutex_lock(&blk->lock);
-	blk->draining = draining;
-	pthread_mutex_unlock(&blk->lock);
-}
-
 /* Not let through: a driver could empty its queue so, again and again, whatever its rate. */
-static void cancel_held(struct vmm_blk *blk)
+static void cancel_held(struct vmm_blk *blk, uint32_t lane)
 {
-	struct blk_io *io = vmm__throttle_drop(&blk->throttle);
+	struct blk_io *io = vmm__throttle_drop(&blk->throttle, lane);
 
 	while (io) {
 		struct blk_io *next = io->next;
@@ -154,23 +146,53 @@ static void cancel_held(struct vmm_blk *blk)
 	}
 }
 
-void vmm__blk_drain(struct vmm_blk *blk)
+/* Deliver until nothing is left of what the backend was given, or is yet to be given by done(). */
+static void deliver_all(struct vmm_blk *blk)
 {
-	vmm__blk_commit(blk);
-	set_draining(blk, true);
-	cancel_held(blk);
-	blk->ops.drain(blk->state);
-
-	while (blk->in_flight > 0) {
+	while (blk->in_flight > blk->throttle.nr_held) {
 		struct blk_io *batch;
 
+		vmm__blk_commit(blk);
+		blk->ops.drain(blk->state);
 		/* A thread of the backend's may still be on its way through vmm_blk_complete(). */
 		pthread_mutex_lock(&blk->lock);
-		while (blk->nr_answered < blk->in_flight)
+		while (blk->nr_answered < blk->in_flight - blk->throttle.nr_held)
 			pthread_cond_wait(&blk->answered, &blk->lock);
 		batch = take_answers(blk);
 		pthread_mutex_unlock(&blk->lock);
 		deliver(blk, batch);
 	}
-	set_draining(blk, false);
+}
+
+static void set_waiting(struct vmm_blk *blk, bool waiting)
+{
+	pthread_mutex_lock(&blk->lock);
+	blk->waiting = waiting;
+	pthread_mutex_unlock(&blk->lock);
+}
+
+void vmm__blk_drain(struct vmm_blk *blk)
+{
+	vmm__blk_commit(blk);
+	blk->cancelling = true;
+	set_waiting(blk, true);
+	cancel_held(blk, BLK_ALL_LANES);
+	/* The backend may have something of its own. */
+	if (blk->in_flight == 0)
+		blk->ops.drain(blk->state);
+	deliver_all(blk);
+	set_waiting(blk, false);
+	blk->cancelling = false;
+}
+
+void vmm__blk_drain_lane(struct vmm_blk *blk, uint32_t lane)
+{
+	set_waiting(blk, true);
+	cancel_held(blk, lane);
+	do {
+		deliver_all(blk);
+		/* What done() has submitted since may be over the rate. */
+		cancel_held(blk, lane);
+	} while (blk->in_flight > blk->throttle.nr_held);
+	set_waiting(blk, false);
 }

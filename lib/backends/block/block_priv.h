@@ -52,6 +52,15 @@ void vmm__blk_commit(struct vmm_blk *blk);
  */
 void vmm__blk_drain(struct vmm_blk *blk);
 
+#define BLK_ALL_LANES	UINT32_MAX
+
+/*
+ * Have every request of @lane answered and its done() called. Those of other lanes lose nothing by
+ * it: what their done() submits is done too, and what the rate holds back of them stays
+ * held. settled() is not called.
+ */
+void vmm__blk_drain_lane(struct vmm_blk *blk, uint32_t lane);
+
 /* Undo vmm__blk_attach(), after vmm__blk_drain(). */
 void vmm__blk_detach(struct vmm_blk *blk);
 

@@ -31,17 +31,18 @@ struct vmm_blk {
 	uint64_t now_ns;		/* the time, as of this turn's first request */
 	uint64_t in_flight;		/* submitted, done() not yet called; atomic for readers */
 	bool uncommitted;
+	bool cancelling;		/* what is submitted is cancelled */
 	struct blk_throttle throttle;
 	struct blk_lane *lanes;		/* from the first attach on */
 	uint32_t nr_lanes;
 
 	/* Answers on their way to the loop. */
 	pthread_mutex_t lock;
-	pthread_cond_t answered;	/* while draining */
+	pthread_cond_t answered;
 	struct blk_io *first;
 	struct blk_io **last;
 	uint64_t nr_answered;
-	bool draining;
+	bool waiting;			/* for an answer, on @answered */
 };
 
 uint64_t vmm__blk_clock(void);

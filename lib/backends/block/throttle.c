@@ -64,11 +64,21 @@ struct blk_io *vmm__throttle_next(struct blk_throttle *t, uint64_t now_ns)
 	return io;
 }
 
-struct blk_io *vmm__throttle_drop(struct blk_throttle *t)
+struct blk_io *vmm__throttle_drop(struct blk_throttle *t, uint32_t lane)
 {
-	struct blk_io *list = t->first;
+	struct blk_io *held = t->first, *list = NULL, **last = &list, *next;
+	uint64_t nr_held = 0;
 
 	vmm__throttle_init(t);
-	__atomic_store_n(&t->nr_held, 0, __ATOMIC_RELAXED);
+	for (; held; held = next) {
+		struct blk_io ***to = lane == BLK_ALL_LANES || held->lane == lane ? &last : &t->last;
+
+		next = held->next;
+		held->next = NULL;
+		**to = held;
+		*to = &held->next;
+		nr_held += to == &t->last;
+	}
+	__atomic_store_n(&t->nr_held, nr_held, __ATOMIC_RELAXED);
 	return list;
 }

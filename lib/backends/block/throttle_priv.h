@@ -26,7 +26,7 @@ bool vmm__throttle_pass(struct blk_throttle *t, struct blk_io *io, uint64_t now_
  */
 struct blk_io *vmm__throttle_next(struct blk_throttle *t, uint64_t now_ns);
 
-/* Give up all that are held: the list of them. */
-struct blk_io *vmm__throttle_drop(struct blk_throttle *t);
+/* Give up those that are held of @lane, or of BLK_ALL_LANES: the list of them. */
+struct blk_io *vmm__throttle_drop(struct blk_throttle *t, uint32_t lane);
 
 #endif

@@ -63,8 +63,9 @@ static void disk_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
 {
 	struct blk_disk *disk = vmm_device_state(dev);
 
-	/* What is answered meanwhile finds the queue down. */
-	vmm__blk_drain(disk->blk);
+	/* What is answered meanwhile finds the queue down; the other queues' is told them after it. */
+	vmm__blk_drain_lane(disk->blk, vmm_queue_index(queue));
+	vmm__blk_settled(disk);
 }
 
 /* The one field that a driver may write: the mode of the cache (5.2.5). */
