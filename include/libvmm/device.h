@@ -216,6 +216,15 @@ VMM_API void vmm_queue_push_all(struct vmm_queue *queue, const struct vmm_used *
 /** Put the last popped chain back: the next pop returns it. Not after a push. */
 VMM_API void vmm_queue_unpop(struct vmm_queue *queue);
 
+/**
+ * Whether a chain that was popped in an earlier callback may still be used: for a device
+ * that keeps buffers until it has something to put in them.
+ *
+ * Returns 1; -EAGAIN while the device may not use the guest's memory (PCI bus mastering is
+ * off); -ESTALE when the chain is no longer the device's. No words.
+ */
+VMM_API int vmm_queue_holds(const struct vmm_queue *queue, uint16_t head, uint16_t generation);
+
 /** Interrupt the guest if it asked to hear of the pushes since last time. */
 VMM_API void vmm_queue_notify(struct vmm_queue *queue);
 

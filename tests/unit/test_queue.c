@@ -585,6 +585,32 @@ START_TEST(a_paused_queue_gives_back_but_takes_nothing)
 }
 END_TEST
 
+START_TEST(a_chain_that_is_kept_is_held_until_it_is_given_back)
+{
+	uint16_t generation;
+
+	offer_one(0);
+	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
+	generation = chain.generation;
+	ck_assert_int_eq(vmm_queue_holds(&queue, chain.head, generation), 1);
+	ck_assert_int_eq(vmm_queue_holds(&queue, 1, generation), -ESTALE);
+	ck_assert_int_eq(vmm_queue_holds(&queue, 65535, generation), -ESTALE);
+	ck_assert_int_eq(vmm_queue_holds(&queue, chain.head, (uint16_t)(generation + 1)), -ESTALE);
+	vmm__queue_set_state(&queue, QUEUE_PAUSED);
+	ck_assert_int_eq(vmm_queue_holds(&queue, chain.head, generation), -EAGAIN);
+	vmm__queue_set_state(&queue, QUEUE_UP);
+	vmm_queue_push(&queue, &chain, 0);
+	ck_assert_int_eq(vmm_queue_holds(&queue, chain.head, generation), -ESTALE);
+
+	offer_one(1);
+	ck_assert_int_eq(vmm_queue_pop(&queue, &chain), 1);
+	vmm__queue_set_state(&queue, QUEUE_BROKEN);
+	ck_assert_int_eq(vmm_queue_holds(&queue, chain.head, generation), -ESTALE);
+	vmm__queue_down(&queue);
+	ck_assert_int_eq(vmm_queue_holds(&queue, chain.head, generation), -ESTALE);
+}
+END_TEST
+
 /* ---- budget ---- */
 
 START_TEST(a_budget_ends_a_turn_and_says_so)
@@ -790,6 +816,7 @@ int main(void)
 			    (int)(sizeof(setups) / sizeof(setups[0])));
 	tcase_add_test(tcase, a_queue_that_is_down_is_quiet);
 	tcase_add_test(tcase, a_paused_queue_gives_back_but_takes_nothing);
+	tcase_add_test(tcase, a_chain_that_is_kept_is_held_until_it_is_given_back);
 	tcase_add_test(tcase, a_budget_ends_a_turn_and_says_so);
 	tcase_add_test(tcase, a_budget_counts_from_when_it_is_set);
 	tcase_add_test(tcase, a_driver_that_refills_does_not_outlast_the_budget);

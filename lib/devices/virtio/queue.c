@@ -208,6 +208,14 @@ void vmm_queue_unpop(struct vmm_queue *q)
 	q->ring->unpop(q, flight);
 }
 
+int vmm_queue_holds(const struct vmm_queue *q, uint16_t head, uint16_t generation)
+{
+	if (q->state == QUEUE_DOWN || q->state == QUEUE_BROKEN || generation != q->generation ||
+	    head >= q->size || !(q->in_flight[head] & IN_FLIGHT))
+		return -ESTALE;
+	return q->state == QUEUE_UP ? 1 : -EAGAIN;
+}
+
 void vmm_queue_notify(struct vmm_queue *q)
 {
 	if (q->state == QUEUE_DOWN || q->state == QUEUE_BROKEN)
