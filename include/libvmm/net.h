@@ -22,8 +22,27 @@ struct vmm_net_port;	/* the front end as its backend sees it */
 /* ---- a backend of the application's own ---- */
 
 /**
- * One Ethernet frame. The offload fields are those of struct virtio_net_hdr
- * (VIRTIO 1.2, 5.1.6) and zero unless an offload was agreed on.
+ * What of a frame one side may leave to the other. Each but CSUM comes only with
+ * CSUM, and ECN only with one of the TSOs.
+ */
+enum vmm_net_offload {
+	VMM_NET_CSUM	= 1 << 0,	/* a checksum that is still to be filled in */
+	VMM_NET_TSO4	= 1 << 1,	/* TCP over IPv4 that is still to be cut into segments */
+	VMM_NET_TSO6	= 1 << 2,	/* likewise over IPv6 */
+	VMM_NET_ECN	= 1 << 3,	/* such TCP with a congestion mark (RFC 3168) */
+	VMM_NET_USO4	= 1 << 4,	/* UDP over IPv4 that is still to be cut into datagrams */
+	VMM_NET_USO6	= 1 << 5,	/* likewise over IPv6 */
+	VMM_NET_OFFLOADS = 0x3f,	/* all of them */
+};
+
+#define VMM_NET_QUEUE_PAIRS_MAX	16	/* of an interface: a receive and a transmit queue each */
+
+/**
+ * One Ethernet frame: up to 65553 bytes. The offload fields are those of struct
+ * virtio_net_hdr (VIRTIO 1.2, 5.1.6) in the host's byte order, and zero unless
+ * the offload was agreed on. Those of a guest's frame have been checked: the checksum
+ * lies in the frame, a gso_size is not zero, hdr_len is between the checksum's
+ * end and @length. The bytes have not: they are the guest's, who may still change them.
  */
 struct vmm_net_frame {
 	const struct iovec *iov;
@@ -35,10 +54,27 @@ struct vmm_net_frame {
 	uint16_t gso_size;
 	uint16_t csum_start;
 	uint16_t csum_offset;
-	uint16_t reserved[3];
+	uint16_t queue;			/* the pair it comes from or is for; 0 .. */
+	uint16_t reserved[2];
 };
 
-/** What a kind of network does. One const table per kind. */
+/** What a backend can do. Zero in any field is none, or the least. */
+struct vmm_net_info {
+	size_t size;			/* sizeof(struct vmm_net_info) */
+	uint32_t takes;			/* VMM_NET_*: transmit() does so much for the guest */
+	uint32_t gives;			/* VMM_NET_*: it may leave so much to a guest that agrees */
+	uint32_t queue_pairs;		/* at most; default 1; up to VMM_NET_QUEUE_PAIRS_MAX */
+	uint32_t reserved;
+};
+
+#define VMM_NET_INFO_INIT	VMM_SIZED(struct vmm_net_info)
+
+struct vmm_net_stats;
+
+/**
+ * What a kind of network does. One const table per kind. @queue is the number
+ * of a pair, 0 where there is one.
+ */
 struct vmm_net_ops {
 	size_t size;			/* sizeof(struct vmm_net_ops) */
 	const char *name;		/* "tap" */
@@ -53,19 +89,32 @@ struct vmm_net_ops {
 
 	/*
 	 * The guest sends @frame, lent during the call. Return 0 when it was
-	 * taken (or dropped), or -EAGAIN to be given it again after
-	 * vmm_net_port_writable(). Do not block. Required.
+	 * taken; -EAGAIN to be given it again after vmm_net_port_writable();
+	 * any other negative errno counts as lost. Do not block. Required.
 	 */
 	int (*transmit)(void *state, const struct vmm_net_frame *frame);
 
 	/* All frames of this turn were given. Optional. */
-	void (*commit)(void *state);
+	void (*commit)(void *state, uint32_t queue);
 
 	/*
 	 * The guest has receive buffers again after it was said that there are
 	 * none: after -EAGAIN, and only then. Optional.
 	 */
-	void (*receivable)(void *state);
+	void (*receivable)(void *state, uint32_t queue);
+
+	/*
+	 * The guest takes @offloads from now on, a subset of info.gives, in frames for
+	 * pairs 0 .. @queue_pairs - 1. None and 1 before its driver is up. Optional for
+	 * a backend that gives none and has one pair.
+	 */
+	void (*agreed)(void *state, uint32_t offloads, uint32_t queue_pairs);
+
+	/*
+	 * Add what was lost behind the interface to backend_rx_lost and
+	 * backend_tx_lost of @stats. Any thread, between attach() and detach(). Optional.
+	 */
+	void (*stats)(void *state, struct vmm_net_stats *stats);
 
 	/* Undo attach(): use @port no more. Required. */
 	void (*detach)(void *state);
@@ -76,59 +125,81 @@ struct vmm_net_ops {
 
 /**
  * Make a backend from a table. @ops is borrowed until the backend is destroyed.
- * @state is the backend's on success and the caller's on failure. The caller
- * owns *@ret_netdev until vmm_add_net() takes it.
+ * @info is read during the call; NULL: plain frames, one pair of queues. @state is the
+ * backend's on success and the caller's on failure. The caller owns *@ret_netdev until
+ * vmm_add_net() takes it.
  *
  * Returns 0, -EINVAL, -E2BIG or -ENOMEM. Thread safety: any thread.
  */
 VMM_API int vmm_net_create(const struct vmm_net_ops *ops, void *state,
+			   const struct vmm_net_info *info,
 			   struct vmm_netdev **ret_netdev) VMM_MUST_CHECK;
 
 /** Destroy a backend that was not given to a guest. NULL is allowed. */
 VMM_API void vmm_net_destroy(struct vmm_netdev *netdev);
 
 /**
- * Give the guest a frame: copied. On the loop only.
+ * Give the guest a frame: copied. On the loop only. A @frame->queue that the guest
+ * does not use counts modulo those it does.
  *
- * Returns 0; -EAGAIN when the guest has no buffer for it now (the receivable
- * call will come); -EMSGSIZE when it is larger than the guest takes: dropped.
+ * Returns 0, also when the guest's own filter dropped it; -EAGAIN when the guest has no
+ * buffer for it now (the receivable call will come); or for a frame that is dropped:
+ * -EMSGSIZE when it is larger than the guest takes, -ENETDOWN when the link is down,
+ * -EPROTO when it needs an offload that the guest does not take, -EINVAL when it is none.
  */
 VMM_API int vmm_net_receive(struct vmm_net_port *port,
 			    const struct vmm_net_frame *frame) VMM_MUST_CHECK;
 
 /**
- * The same without a copy. Lend the next receive buffer as up to @max segments
- * of guest memory; fill them front to back, then call vmm_net_receive_end()
- * with the frame's length, or 0 to give the buffer back unused. One at a time,
- * and in one callback: a reset by the guest takes the buffer back.
+ * The same without a copy. Lend the receive buffers for the next frame as up to @max
+ * segments of guest memory (VMM_CHAIN_MAX of <libvmm/device.h> is always enough); fill
+ * them front to back, then call vmm_net_receive_end() with the frame, of which iov and
+ * nr_iov do not matter, or with NULL to give the buffers back unused. One at a time,
+ * and in one callback: a reset by the guest takes the buffers back.
  *
- * Returns the number of segments, or -EAGAIN as vmm_net_receive(). On the loop only.
+ * Returns the number of segments; -EAGAIN or -ENETDOWN as vmm_net_receive(); -EINVAL.
+ * vmm_net_receive_end() returns as vmm_net_receive(), never -EAGAIN; -EMSGSIZE for a
+ * length beyond what was lent. On the loop only.
  */
-VMM_API int vmm_net_receive_begin(struct vmm_net_port *port, struct iovec *iov,
+VMM_API int vmm_net_receive_begin(struct vmm_net_port *port, uint32_t queue, struct iovec *iov,
 				  uint32_t max) VMM_MUST_CHECK;
-VMM_API void vmm_net_receive_end(struct vmm_net_port *port, uint32_t length);
+VMM_API int vmm_net_receive_end(struct vmm_net_port *port, const struct vmm_net_frame *frame);
 
 /** All frames of this turn were given: interrupt the guest if it wants that. On the loop. */
-VMM_API void vmm_net_receive_commit(struct vmm_net_port *port);
+VMM_API void vmm_net_receive_commit(struct vmm_net_port *port, uint32_t queue);
 
 /** transmit() will take frames again. On the loop only. */
-VMM_API void vmm_net_port_writable(struct vmm_net_port *port);
+VMM_API void vmm_net_port_writable(struct vmm_net_port *port, uint32_t queue);
+
+/**
+ * Whether there is anything at the other end, as at first. Without it the guest sees
+ * its link down, and no frame passes. On the loop, or in attach().
+ */
+VMM_API void vmm_net_port_carrier(struct vmm_net_port *port, int carrier);
 
 /* ---- built-in backends ---- */
 
 /**
  * A tap interface of the host's, by name (needs CAP_NET_ADMIN or an interface
- * that is the user's) or as a descriptor of /dev/net/tun that is already set up
- * (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR; without IFF_VNET_HDR works too).
+ * that is the user's) or as descriptors of /dev/net/tun that are already set up
+ * (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR; without IFF_VNET_HDR there are no offloads).
  *
  * Bringing the interface up, and its addresses or bridge, are the caller's
- * affair. Its offloads are turned off. A descriptor without O_NONBLOCK stays so,
- * for it is shared; only a kernel older than 5.10 needs it set, and it is then.
+ * affair. Its offloads are set to what the guest agrees to, of what the host's
+ * kernel can do; they are off while no driver is up. A descriptor without
+ * O_NONBLOCK stays so, for it is shared; only a kernel older than 5.10 needs it set,
+ * and it is then.
+ *
+ * With several pairs of queues the interface is one of several queues
+ * (IFF_MULTI_QUEUE), and the host's kernel spreads flows over those that the guest uses.
  */
 struct vmm_net_tap_config {
 	size_t size;			/* sizeof(struct vmm_net_tap_config) */
 	const char *name;		/* "tap0": it must exist or we may create it; or: */
-	int fd;				/* duplicated; > 0 */
+	int fd;				/* duplicated; > 0; or: */
+	uint32_t queue_pairs;		/* with @name: 0: 1; up to VMM_NET_QUEUE_PAIRS_MAX */
+	const int *fds;			/* one for each pair, duplicated, all of one interface */
+	uint32_t nr_fds;		/* 1 .. VMM_NET_QUEUE_PAIRS_MAX */
 	uint32_t reserved;
 };
 
@@ -183,6 +254,11 @@ VMM_API int vmm_net_open_user(const struct vmm_net_user_config *config,
 
 /* ---- the front end ---- */
 
+enum {
+	VMM_NET_LINK_DOWN	= 1 << 0,	/* the link is down at first: vmm_net_set_link() */
+	VMM_NET_PLAIN		= 1 << 1,	/* offer no offload, whatever the backend can do */
+};
+
 /** A virtio network device (VIRTIO 1.2, 5.1). */
 struct vmm_net_config {
 	size_t size;			/* sizeof(struct vmm_net_config) */
@@ -192,8 +268,10 @@ struct vmm_net_config {
 	uint16_t mtu;			/* told to the driver; 0: not; 68 .. 65535 */
 	uint32_t transport;		/* enum vmm_transport of <libvmm/device.h> */
 	uint32_t queue_size;		/* entries; default 256 */
-	uint32_t reserved;
+	uint32_t queue_pairs;		/* up to what the backend has; default that */
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
+	uint32_t flags;			/* VMM_NET_* */
+	uint32_t reserved;
 };
 
 #define VMM_NET_CONFIG_INIT	VMM_SIZED(struct vmm_net_config)
@@ -205,6 +283,62 @@ struct vmm_net_config {
  */
 VMM_API int vmm_add_net(struct vmm *vm, const struct vmm_net_config *config,
 			struct vmm_device **ret_dev) VMM_MUST_CHECK;
+
+/* ---- while it runs; @dev is what vmm_add_net() returned ---- */
+
+/**
+ * Pull the cable (0) or plug it in. The driver is told; while the link is down
+ * frames are lost both ways. It is up when this says so and the backend has a carrier.
+ * Returns 0 or -EINVAL. Any thread, also in callbacks.
+ */
+VMM_API int vmm_net_set_link(struct vmm_device *dev, int up);
+
+/**
+ * Have the driver announce its addresses, as after the guest came to another
+ * place in the network (VIRTIO 1.2, 5.1.6.5.4). A driver that cannot, or is not up,
+ * does nothing. Returns 0 or -EINVAL. Any thread, also in callbacks.
+ */
+VMM_API int vmm_net_announce(struct vmm_device *dev);
+
+/** What passed and what was lost since the interface was plugged in. Only ever grows. */
+struct vmm_net_stats {
+	size_t size;			/* sizeof(struct vmm_net_stats) */
+
+	/* To the guest. */
+	uint64_t rx_frames;
+	uint64_t rx_bytes;		/* of Ethernet, from the address on */
+	uint64_t rx_filtered;		/* dropped: not what the driver set its filter to */
+	uint64_t rx_too_large;		/* dropped: for the driver's buffers */
+	uint64_t rx_offload;		/* dropped: with an offload that the driver does not take */
+	uint64_t rx_link_down;		/* dropped */
+	uint64_t rx_no_buffer;		/* times the backend was told to wait for one */
+	uint64_t rx_limited;		/* times it was told to wait for the rate */
+
+	/* From the guest. */
+	uint64_t tx_frames;
+	uint64_t tx_bytes;
+	uint64_t tx_bad_length;		/* dropped: none that a frame can have */
+	uint64_t tx_bad_header;		/* dropped: an offload that cannot be or was not agreed on */
+	uint64_t tx_link_down;		/* dropped */
+	uint64_t tx_refused;		/* dropped by the backend */
+	uint64_t tx_full;		/* times the backend had no room, and the frame waited */
+	uint64_t tx_limited;		/* times one waited for the rate */
+
+	/* Of the whole interface: dropped behind it, by the backend, for want of room or a peer. */
+	uint64_t backend_rx_lost;
+	uint64_t backend_tx_lost;
+};
+
+#define VMM_NET_STATS_INIT	VMM_SIZED(struct vmm_net_stats)
+#define VMM_NET_ALL_PAIRS	UINT32_MAX
+
+/**
+ * Read the counters of one pair of queues, or the sums of all (VMM_NET_ALL_PAIRS).
+ * Nothing is stopped for it: counters are each right, and together nearly.
+ *
+ * Returns 0 with *@ret_stats filled as far as its size goes, or -EINVAL. Any thread.
+ */
+VMM_API int vmm_net_stats(struct vmm_device *dev, uint32_t pair, struct vmm_net_stats *ret_stats);
 
 #ifdef __cplusplus
 }

@@ -93,7 +93,7 @@ static void add_devices(struct vmm *vm, uint32_t n)
 	file.flags = VMM_BLK_FILE_UNLOCKED;
 	if (vmm_blk_open_file(&file, &block.backend) < 0 || vmm_add_block(vm, &block, NULL) < 0)
 		bench_die("disk");
-	if (vmm_net_create(&null_ops, NULL, &net.backend) < 0 || vmm_add_net(vm, &net, NULL) < 0)
+	if (vmm_net_create(&null_ops, NULL, NULL, &net.backend) < 0 || vmm_add_net(vm, &net, NULL) < 0)
 		bench_die("network");
 	if (vmm_console_open_ring(4096, &console.backend, &rings[n]) < 0 ||
 	    vmm_add_console(vm, &console, NULL) < 0)

@@ -93,7 +93,7 @@ static int echo_attach(void *state, struct vmm_net_port *port, struct vmm_loop *
 	return 0;
 }
 
-static void echo_receivable(void *state)
+static void echo_receivable(void *state, uint32_t queue)
 {
 	struct echo *echo = state;
 	struct iovec iov = { echo->waiting, echo->length };
@@ -102,7 +102,7 @@ static void echo_receivable(void *state)
 	if (echo->length == 0 || vmm_net_receive(echo->port, &frame) == -EAGAIN)
 		return;
 	echo->length = 0;
-	vmm_net_receive_commit(echo->port);
+	vmm_net_receive_commit(echo->port, 0);
 }
 
 static int echo_transmit(void *state, const struct vmm_net_frame *frame)
@@ -117,7 +117,7 @@ static int echo_transmit(void *state, const struct vmm_net_frame *frame)
 		at += (uint32_t)frame->iov[i].iov_len;
 	}
 	echo->length = at;
-	echo_receivable(echo);
+	echo_receivable(echo, 0);
 	return 0;
 }
 
@@ -142,7 +142,7 @@ static void add_echo(struct guest *g, uint32_t transport)
 {
 	struct vmm_net_config config = VMM_NET_CONFIG_INIT;
 
-	check(vmm_net_create(&echo_ops, calloc(1, sizeof(struct echo)), &config.backend),
+	check(vmm_net_create(&echo_ops, calloc(1, sizeof(struct echo)), NULL, &config.backend),
 	      "vmm_net_create");
 	memcpy(config.mac, (uint8_t[]){ NET_MAC }, sizeof(config.mac));
 	config.transport = transport;

@@ -13,7 +13,7 @@
 #include "fake_guest.h"
 #include "transport/transport_priv.h"
 
-#define NR_QUEUES	4
+#define NR_QUEUES	8
 #define GUARD		4096
 
 /* As assert(), but in every build; the fuzzers have no Check. */
@@ -25,7 +25,7 @@ static struct vmm_loop *loop;
 static struct vmm_device *device;
 static struct loop_cancel cancel = { .in_place = true };
 static struct device_host host;
-static unsigned interrupts[NR_QUEUES];
+static unsigned interrupts[NR_QUEUES], config_interrupts;
 static char why[256];
 static int refuse;
 static uint16_t avail[NR_QUEUES];
@@ -68,6 +68,11 @@ static void queue_interrupt(struct vmm_device *dev, uint32_t queue)
 	interrupts[queue]++;
 }
 
+static void config_interrupt(struct vmm_device *dev)
+{
+	config_interrupts++;
+}
+
 const struct transport_ops vmm__transport_mmio = {
 	.name = "fake",
 	.plug = plug,
@@ -75,7 +80,7 @@ const struct transport_ops vmm__transport_mmio = {
 	.reset = nothing,
 	.sync_doorbells = nothing,
 	.queue_interrupt = queue_interrupt,
-	.config_interrupt = nothing,
+	.config_interrupt = config_interrupt,
 };
 
 /* ---- the guest ---- */
@@ -104,6 +109,7 @@ void fake_guest_start(void)
 		.broken = broken,
 	};
 	memset(interrupts, 0, sizeof(interrupts));
+	config_interrupts = 0;
 	why[0] = '\0';
 	refuse = 0;
 	device = NULL;
@@ -193,6 +199,11 @@ static void driver_queue(unsigned queue)
 
 void fake_driver_up(uint32_t features, unsigned nr)
 {
+	fake_driver_up_with(features, 0, nr);
+}
+
+void fake_driver_up_with(uint32_t features, uint32_t more, unsigned nr)
+{
 	struct virtio *v = &device->virtio;
 	uint32_t status = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
 
@@ -200,7 +211,7 @@ void fake_driver_up(uint32_t features, unsigned nr)
 	v->driver_select = 0;
 	vmm__virtio_write_driver_word(v, features);
 	v->driver_select = 1;
-	vmm__virtio_write_driver_word(v, 1u << (VIRTIO_F_VERSION_1 - 32));
+	vmm__virtio_write_driver_word(v, more | 1u << (VIRTIO_F_VERSION_1 - 32));
 	status |= VIRTIO_CONFIG_S_FEATURES_OK;
 	vmm__device_write_status(device, status);
 	must(v->status == status);
@@ -271,4 +282,9 @@ uint32_t fake_used_len(unsigned queue, uint16_t index)
 unsigned fake_interrupts(unsigned queue)
 {
 	return interrupts[queue];
+}
+
+unsigned fake_config_interrupts(void)
+{
+	return config_interrupts;
 }

@@ -42,6 +42,7 @@ void *fake_ptr(uint64_t gpa);
 
 /* Negotiate @features (of word 0; VERSION_1 is added), bring @nr queues up, set DRIVER_OK. */
 void fake_driver_up(uint32_t features, unsigned nr);
+void fake_driver_up_with(uint32_t features, uint32_t more, unsigned nr);	/* of word 1 too */
 void fake_driver_reset(void);
 bool fake_needs_reset(void);
 uint32_t fake_offered(unsigned word);
@@ -57,5 +58,6 @@ uint16_t fake_used(unsigned queue);
 uint32_t fake_used_head(unsigned queue, uint16_t index);
 uint32_t fake_used_len(unsigned queue, uint16_t index);
 unsigned fake_interrupts(unsigned queue);	/* since the guest started */
+unsigned fake_config_interrupts(void);
 
 #endif

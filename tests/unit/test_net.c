@@ -13,7 +13,13 @@
 #include "fake_guest.h"
 #include "transport/transport_priv.h"
 
-enum { RX = 0, TX = 1, HDR = 12, FRAME_MAX = 65553 };
+enum { RX = 0, TX = 1, CTRL = 2, HDR = 12, FRAME_MAX = 65553 };
+
+/* What an interface offers whatever is behind it. */
+#define ALWAYS	(1u << VIRTIO_NET_F_MAC | 1u << VIRTIO_NET_F_STATUS | 1u << VIRTIO_NET_F_MRG_RXBUF | \
+		 1u << VIRTIO_NET_F_CTRL_VQ | 1u << VIRTIO_NET_F_CTRL_RX | \
+		 1u << VIRTIO_NET_F_CTRL_RX_EXTRA | 1u << VIRTIO_NET_F_CTRL_VLAN | \
+		 1u << VIRTIO_NET_F_CTRL_MAC_ADDR | 1u << VIRTIO_NET_F_GUEST_ANNOUNCE)
 
 /* ---- the backend ---- */
 
@@ -45,7 +51,7 @@ static int be_transmit(void *state, const struct vmm_net_frame *frame)
 	size_t at = 0;
 
 	if (b.writable_inside)
-		vmm_net_port_writable(b.port);
+		vmm_net_port_writable(b.port, 0);
 	if (b.transmit_says) {
 		int r = b.transmit_says;
 
@@ -72,12 +78,12 @@ static int be_transmit(void *state, const struct vmm_net_frame *frame)
 	return 0;
 }
 
-static void be_commit(void *state)
+static void be_commit(void *state, uint32_t queue)
 {
 	b.committed++;
 }
 
-static void be_receivable(void *state)
+static void be_receivable(void *state, uint32_t queue)
 {
 	b.receivable++;
 }
@@ -118,7 +124,7 @@ static void setup_unplugged(void)
 	memset(&b, 0, sizeof(b));
 	b.fds = count_fds();
 	fake_guest_start();
-	ck_assert_int_eq(vmm_net_create(&be_ops, &b, &b.netdev), 0);
+	ck_assert_int_eq(vmm_net_create(&be_ops, &b, NULL, &b.netdev), 0);
 }
 
 static void setup_down(void)
@@ -172,8 +178,16 @@ static int receive(const void *bytes, uint32_t length)
 	struct vmm_net_frame frame = { .iov = &iov, .nr_iov = 1, .length = length };
 	int r = vmm_net_receive(b.port, &frame);
 
-	vmm_net_receive_commit(b.port);
+	vmm_net_receive_commit(b.port, 0);
 	return r;
+}
+
+/* What was lent holds a frame of @length now. */
+static int received_end(uint32_t length)
+{
+	const struct vmm_net_frame frame = { .length = length };
+
+	return vmm_net_receive_end(b.port, &frame);
 }
 
 static const unsigned char *pattern(void)
@@ -202,6 +216,12 @@ START_TEST(a_config_that_cannot_be_is_refused_with_words)
 	c.reserved = 1;
 	ck_assert_int_eq(add(c), -EINVAL);
 	c = plain;
+	c.flags = 1u << 31;
+	ck_assert_int_eq(add(c), -EINVAL);
+	c = plain;
+	c.queue_pairs = 2;
+	ck_assert_int_eq(add(c), -EINVAL);
+	c = plain;
 	c.size = 3;
 	ck_assert_int_eq(add(c), -EINVAL);
 	c = plain;
@@ -220,15 +240,15 @@ START_TEST(a_table_that_lacks_what_is_required_is_refused)
 	struct vmm_net_ops ops = be_ops;
 
 	ops.attach = NULL;
-	ck_assert_int_eq(vmm_net_create(&ops, &b, &netdev), -EINVAL);
+	ck_assert_int_eq(vmm_net_create(&ops, &b, NULL, &netdev), -EINVAL);
 	ops = be_ops;
 	ops.transmit = NULL;
-	ck_assert_int_eq(vmm_net_create(&ops, &b, &netdev), -EINVAL);
+	ck_assert_int_eq(vmm_net_create(&ops, &b, NULL, &netdev), -EINVAL);
 	ops = be_ops;
 	ops.detach = NULL;
-	ck_assert_int_eq(vmm_net_create(&ops, &b, &netdev), -EINVAL);
-	ck_assert_int_eq(vmm_net_create(NULL, &b, &netdev), -EINVAL);
-	ck_assert_int_eq(vmm_net_create(&be_ops, &b, NULL), -EINVAL);
+	ck_assert_int_eq(vmm_net_create(&ops, &b, NULL, &netdev), -EINVAL);
+	ck_assert_int_eq(vmm_net_create(NULL, &b, NULL, &netdev), -EINVAL);
+	ck_assert_int_eq(vmm_net_create(&be_ops, &b, NULL, NULL), -EINVAL);
 	vmm_net_destroy(NULL);
 }
 END_TEST
@@ -261,15 +281,13 @@ START_TEST(the_driver_is_offered_what_is_carried_and_nothing_else)
 	c.mac[5] = 0x99;
 	c.mtu = 9000;
 	ck_assert_int_eq(add(c), 0);
-	ck_assert_uint_eq(fake_offered(0), rings | 1u << VIRTIO_NET_F_MAC |
-						   1u << VIRTIO_NET_F_STATUS |
-						   1u << VIRTIO_NET_F_MTU);
+	ck_assert_uint_eq(fake_offered(0), rings | ALWAYS | 1u << VIRTIO_NET_F_MTU);
 	ck_assert_uint_eq(fake_offered(1), 0x101);
 	/* VIRTIO 1.2, 5.1.4: mac, status, max_virtqueue_pairs, mtu. */
 	ck_assert_uint_eq(fake_device()->virtio.config_bytes, 12);
-	ck_assert_mem_eq(fake_device()->virtio.config, "\x52\0\0\0\0\x99\x01\0\0\0\x28\x23", 12);
+	ck_assert_mem_eq(fake_device()->virtio.config, "\x52\0\0\0\0\x99\x01\0\x01\0\x28\x23", 12);
 	ck_assert_uint_eq(fake_device()->ops.virtio_id, 1);
-	ck_assert_uint_eq(fake_device()->nr_queues, 2);
+	ck_assert_uint_eq(fake_device()->nr_queues, 3);
 	ck_assert_str_eq(fake_device()->name, "net");
 }
 END_TEST
@@ -285,7 +303,7 @@ START_TEST(a_guest_without_an_address_gets_a_random_local_one)
 
 	fake_unplug();
 	b.destroyed = 0;
-	ck_assert_int_eq(vmm_net_create(&be_ops, &b, &b.netdev), 0);
+	ck_assert_int_eq(vmm_net_create(&be_ops, &b, NULL, &b.netdev), 0);
 	ck_assert_int_eq(add(plain), 0);
 	ck_assert_mem_ne(mac, fake_device()->virtio.config, 6);
 }
@@ -405,7 +423,7 @@ START_TEST(a_full_backend_holds_the_frame_and_resumes)
 	tx_run();
 	ck_assert_int_eq(b.transmitted, 0);
 
-	vmm_net_port_writable(b.port);
+	vmm_net_port_writable(b.port, 0);
 	fake_run();
 	ck_assert_int_eq(b.transmitted, 3);
 	ck_assert_uint_eq(b.last_length, 62);
@@ -413,7 +431,7 @@ START_TEST(a_full_backend_holds_the_frame_and_resumes)
 	ck_assert_uint_eq(fake_used_head(TX, 0), 0);
 
 	/* Once more than needed does no harm. */
-	vmm_net_port_writable(b.port);
+	vmm_net_port_writable(b.port, 0);
 	fake_run();
 	ck_assert_int_eq(b.transmitted, 3);
 }
@@ -452,7 +470,7 @@ START_TEST(a_flood_is_cut_into_turns)
 		b.transmit_says = -EAGAIN;
 		tx_run();
 		b.transmit_says = 0;
-		vmm_net_port_writable(b.port);
+		vmm_net_port_writable(b.port, 0);
 	} else {
 		fake_kick(TX);
 	}
@@ -475,7 +493,7 @@ START_TEST(a_reset_forgets_a_held_frame)
 	tx_run();
 	fake_driver_reset();
 	b.transmit_says = 0;
-	vmm_net_port_writable(b.port);
+	vmm_net_port_writable(b.port, 0);
 	fake_run();
 	ck_assert_int_eq(b.transmitted, 0);
 
@@ -601,7 +619,7 @@ START_TEST(a_frame_that_is_none_is_the_backends_mistake)
 	ck_assert_int_eq(vmm_net_receive(b.port, &frame), -EINVAL);
 	frame.length = 60;
 	frame.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
-	ck_assert_int_eq(vmm_net_receive(b.port, &frame), -EINVAL);
+	ck_assert_int_eq(vmm_net_receive(b.port, &frame), -EPROTO);
 	ck_assert_int_eq(receive(pattern(), 13), -EINVAL);
 	ck_assert_uint_eq(fake_used(RX), 0);
 }
@@ -629,22 +647,22 @@ START_TEST(a_lent_buffer_is_filled_or_given_back)
 	struct iovec iov[4];
 
 	rx_buffer(0, 1526);
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 4), 1);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 4), 1);
 	ck_assert_ptr_eq(iov[0].iov_base, (char *)fake_ptr(FAKE_DATA) + HDR);
 	ck_assert_uint_eq(iov[0].iov_len, 1514);
 	/* One at a time. */
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 4), -EINVAL);
-	vmm_net_receive_end(b.port, 0);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 4), -EINVAL);
+	vmm_net_receive_end(b.port, NULL);
 	ck_assert_uint_eq(fake_used(RX), 0);
 
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 4), 1);
-	vmm_net_receive_end(b.port, 60);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 4), 1);
+	(void)received_end(60);
 	/* Once. */
-	vmm_net_receive_end(b.port, 60);
+	(void)received_end(60);
 	ck_assert_uint_eq(fake_used(RX), 1);
 	ck_assert_uint_eq(fake_used_len(RX, 0), HDR + 60);
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 4), -EAGAIN);
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 0), -EINVAL);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 4), -EAGAIN);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 0), -EINVAL);
 }
 END_TEST
 
@@ -656,9 +674,12 @@ START_TEST(no_more_is_reported_than_was_lent)
 	fake_desc(RX, 0, FAKE_DATA, 100, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 1);
 	fake_desc(RX, 1, FAKE_DATA + 1000, 100, VRING_DESC_F_WRITE, 0);
 	fake_offer(RX, 0);
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 1), 1);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 1), 1);
 	ck_assert_uint_eq(iov[0].iov_len, 88);
-	vmm_net_receive_end(b.port, UINT32_MAX);
+	ck_assert_int_eq(received_end(89), -EMSGSIZE);
+	ck_assert_uint_eq(fake_used(RX), 0);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 1), 1);
+	ck_assert_int_eq(received_end(88), 0);
 	ck_assert_uint_eq(fake_used_len(RX, 0), 100);
 }
 END_TEST
@@ -668,17 +689,17 @@ START_TEST(a_reset_takes_a_lent_buffer_back)
 	struct iovec iov[4];
 
 	rx_buffer(0, 1526);
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 4), 1);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 4), 1);
 	fake_driver_reset();
-	vmm_net_receive_end(b.port, 100);
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 4), -EAGAIN);
-	vmm_net_receive_commit(b.port);
+	(void)received_end(100);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 4), -EAGAIN);
+	vmm_net_receive_commit(b.port, 0);
 
 	fake_driver_up(0, 2);
 	ck_assert_int_eq(b.receivable, 1);
 	rx_buffer(0, 1526);
-	ck_assert_int_eq(vmm_net_receive_begin(b.port, iov, 4), 1);
-	vmm_net_receive_end(b.port, 100);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, 4), 1);
+	(void)received_end(100);
 	ck_assert_uint_eq(fake_used(RX), 1);
 }
 END_TEST
@@ -686,7 +707,7 @@ END_TEST
 START_TEST(before_the_driver_is_up_there_is_no_buffer)
 {
 	ck_assert_int_eq(receive(pattern(), 60), -EAGAIN);
-	vmm_net_port_writable(b.port);
+	vmm_net_port_writable(b.port, 0);
 	fake_run();
 	fake_driver_up(0, 2);
 	ck_assert_int_eq(b.receivable, 1);

@@ -15,7 +15,47 @@
 #include "core/config_priv.h"
 #include "core/error_priv.h"
 
-int vmm_net_create(const struct vmm_net_ops *ops, void *state, struct vmm_netdev **ret_netdev)
+static int info_check(struct vmm_net_info *info)
+{
+	const uint32_t tso = VMM_NET_TSO4 | VMM_NET_TSO6;
+	const uint32_t sides[] = { info->takes, info->gives };
+
+	if (info->queue_pairs == 0)
+		info->queue_pairs = 1;
+	if (info->queue_pairs > VMM_NET_QUEUE_PAIRS_MAX)
+		return vmm__fail(-EINVAL, "network backend: %u pairs of queues; at most %u can be",
+				 info->queue_pairs, VMM_NET_QUEUE_PAIRS_MAX);
+	if (info->reserved)
+		return vmm__fail(-EINVAL, "network backend: reserved bytes are not zero");
+	for (int i = 0; i < 2; i++) {
+		if ((sides[i] & ~(uint32_t)VMM_NET_OFFLOADS) ||
+		    (sides[i] != 0 && !(sides[i] & VMM_NET_CSUM)) ||
+		    ((sides[i] & VMM_NET_ECN) && !(sides[i] & tso)))
+			return vmm__fail(-EINVAL, "network backend: offloads 0x%x cannot be",
+					 sides[i]);
+	}
+	return 0;
+}
+
+static int netdev_init(struct vmm_netdev *netdev, const struct vmm_net_ops *ops,
+		       const struct vmm_net_info *info)
+{
+	int r = vmm__config_copy(&netdev->ops, sizeof(netdev->ops), ops, ops->size,
+				 sizeof(size_t));
+
+	if (r == 0 && info)
+		r = vmm__config_copy(&netdev->info, sizeof(netdev->info), info, info->size,
+				     sizeof(size_t));
+	if (r < 0)
+		return r;
+	if (!netdev->ops.attach || !netdev->ops.transmit || !netdev->ops.detach)
+		return vmm__fail(-EINVAL,
+				 "network backend: attach, transmit and detach are required");
+	return info_check(&netdev->info);
+}
+
+int vmm_net_create(const struct vmm_net_ops *ops, void *state, const struct vmm_net_info *info,
+		   struct vmm_netdev **ret_netdev)
 {
 	struct vmm_netdev *netdev;
 	int r;
@@ -26,11 +66,7 @@ int vmm_net_create(const struct vmm_net_ops *ops, void *state, struct vmm_netdev
 	netdev = calloc(1, sizeof(*netdev));
 	if (!netdev)
 		return vmm__fail(-ENOMEM, "no memory for a network backend");
-
-	r = vmm__config_copy(&netdev->ops, sizeof(netdev->ops), ops, ops->size, sizeof(size_t));
-	if (r == 0 && (!netdev->ops.attach || !netdev->ops.transmit ||
-		       !netdev->ops.detach))
-		r = vmm__fail(-EINVAL, "network backend: attach, transmit and detach are required");
+	r = netdev_init(netdev, ops, info);
 	if (r < 0) {
 		free(netdev);
 		return r;
@@ -72,34 +108,43 @@ void vmm__netdev_detach(struct vmm_netdev *netdev)
 	netdev->loop = NULL;
 }
 
-int vmm_net_receive_begin(struct vmm_net_port *port, struct iovec *iov, uint32_t max)
+static int receive_begin(struct vmm_net_port *port, uint32_t queue, uint32_t need,
+			 struct iovec *iov, uint32_t max)
 {
 	uint64_t length = 0;
 	int n;
 
-	if (port->lent != 0 || max == 0) {
-		vmm__fail(-EINVAL, "vmm_net_receive_begin: %s",
-			  max == 0 ? "no room for a segment" : "a buffer is lent already");
-		return -EINVAL;
-	}
+	if (port->lent != 0 || max == 0)
+		return vmm__fail(-EINVAL, "vmm_net_receive_begin: %s",
+				 max == 0 ? "no room for a segment" : "buffers are lent already");
 
-	n = port->ops->receive_begin(port->front, iov, max);
+	n = port->ops->receive_begin(port->front, queue, need, iov, max);
 	for (int i = 0; i < n; i++)
 		length += iov[i].iov_len;
 	port->lent = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
+	port->queue = queue;
 	return n;
 }
 
-void vmm_net_receive_end(struct vmm_net_port *port, uint32_t length)
+int vmm_net_receive_begin(struct vmm_net_port *port, uint32_t queue, struct iovec *iov,
+			  uint32_t max)
 {
+	return receive_begin(port, queue, 0, iov, max);
+}
+
+int vmm_net_receive_end(struct vmm_net_port *port, const struct vmm_net_frame *frame)
+{
+	struct vmm_net_frame given = { 0 };
 	uint32_t lent = port->lent;
 
-	/* A reset took the buffer back. */
+	/* A reset took the buffers back. */
 	if (lent == 0)
-		return;
-
+		return 0;
 	port->lent = 0;
-	port->ops->receive_end(port->front, length < lent ? length : lent);
+	if (frame)
+		given = *frame;
+	given.queue = (uint16_t)port->queue;
+	return port->ops->receive_end(port->front, &given, lent);
 }
 
 /* Spread @frame over the @nr segments of @to, which together hold it. */
@@ -112,16 +157,18 @@ static void frame_copy(const struct iovec *to, int nr, const struct vmm_net_fram
 		size_t left = frame->iov[i].iov_len;
 
 		while (left > 0 && nr > 0) {
-			size_t n = to->iov_len - used < left ? to->iov_len - used : left;
+			size_t span = to->iov_len - used;
 
-			memcpy((unsigned char *)to->iov_base + used, from, n);
-			from += n;
-			left -= n;
-			used += n;
+			if (span > left)
+				span = left;
+			memcpy((unsigned char *)to->iov_base + used, from, span);
+			from += span;
+			left -= span;
+			used += span;
 			if (used == to->iov_len) {
+				used = 0;
 				to++;
 				nr--;
-				used = 0;
 			}
 		}
 	}
@@ -135,32 +182,30 @@ int vmm_net_receive(struct vmm_net_port *port, const struct vmm_net_frame *frame
 
 	for (uint32_t i = 0; i < frame->nr_iov; i++)
 		length += frame->iov[i].iov_len;
-	if (length != frame->length || length < NET_ETH_HEADER)
+	if (length != frame->length || length < NET_ETH_HEADER || length > NET_FRAME_MAX)
 		return vmm__fail(-EINVAL, "frame of %u bytes in segments of %llu", frame->length,
 				 (unsigned long long)length);
-	if (frame->flags != 0 || frame->gso_type != 0)
-		return vmm__fail(-EINVAL, "frame with an offload that was not agreed on");
 
-	n = vmm_net_receive_begin(port, iov, VMM_CHAIN_MAX);
+	n = receive_begin(port, frame->queue, frame->length, iov, VMM_CHAIN_MAX);
 	if (n < 0)
 		return n;
-	if (length > port->lent) {
-		vmm_net_receive_end(port, 0);
-		return vmm__fail(-EMSGSIZE, "frame of %u bytes is larger than the guest takes",
-				 frame->length);
-	}
-
-	frame_copy(iov, n, frame);
-	vmm_net_receive_end(port, frame->length);
-	return 0;
+	/* Shorter than its segments: the front end sees that, and counts. */
+	if (length <= port->lent)
+		frame_copy(iov, n, frame);
+	return vmm_net_receive_end(port, frame);
 }
 
-void vmm_net_receive_commit(struct vmm_net_port *port)
+void vmm_net_receive_commit(struct vmm_net_port *port, uint32_t queue)
 {
-	port->ops->receive_commit(port->front);
+	port->ops->receive_commit(port->front, queue);
 }
 
-void vmm_net_port_writable(struct vmm_net_port *port)
+void vmm_net_port_writable(struct vmm_net_port *port, uint32_t queue)
 {
-	port->ops->writable(port->front);
+	port->ops->writable(port->front, queue);
+}
+
+void vmm_net_port_carrier(struct vmm_net_port *port, int carrier)
+{
+	port->ops->carrier(port->front, carrier != 0);
 }

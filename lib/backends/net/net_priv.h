@@ -9,6 +9,7 @@
 #ifndef BACKENDS_NET_NET_PRIV_H
 #define BACKENDS_NET_NET_PRIV_H
 
+#include <stdbool.h>
 #include <libvmm/net.h>
 
 /* Ethernet: the header, and the largest frame that a backend may be given or may give. */
@@ -17,22 +18,29 @@
 
 /* What the front end does for its backend. On the loop only. */
 struct net_front_ops {
-	/* As vmm_net_receive_begin(). */
-	int (*receive_begin)(void *front, struct iovec *iov, uint32_t max);
-	/* As vmm_net_receive_end(); @length is at most what was lent. */
-	void (*receive_end)(void *front, uint32_t length);
-	void (*receive_commit)(void *front);
-	void (*writable)(void *front);
+	/*
+	 * As vmm_net_receive_begin(). @need is the frame's length, or 0: the largest
+	 * that the guest may be given. Less than @need may be lent where there is no more.
+	 */
+	int (*receive_begin)(void *front, uint32_t queue, uint32_t need, struct iovec *iov,
+			     uint32_t max);
+	/* As vmm_net_receive_end(); @lent bytes of segments were lent. */
+	int (*receive_end)(void *front, const struct vmm_net_frame *frame, uint32_t lent);
+	void (*receive_commit)(void *front, uint32_t queue);
+	void (*writable)(void *front, uint32_t queue);
+	void (*carrier)(void *front, bool carrier);
 };
 
 struct vmm_net_port {
 	const struct net_front_ops *ops;
 	void *front;
-	uint32_t lent;			/* bytes of the buffer that is lent; 0: none is */
+	uint32_t lent;			/* bytes of the buffers that are lent; 0: none are */
+	uint32_t queue;			/* whose they are */
 };
 
 struct vmm_netdev {
 	struct vmm_net_ops ops;		/* ours: what an older table lacks is NULL */
+	struct vmm_net_info info;	/* ours, checked */
 	void *state;
 	struct vmm_loop *loop;		/* while attached */
 };

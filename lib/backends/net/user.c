@@ -222,7 +222,7 @@ static void user_settle(struct user *user)
 
 	if (user->given) {
 		user->given = false;
-		vmm_net_receive_commit(user->port);
+		vmm_net_receive_commit(user->port, 0);
 	}
 }
 
@@ -263,7 +263,7 @@ static void user_expired(void *data)
 	user_turn(user);
 }
 
-static void user_commit(void *state)
+static void user_commit(void *state, uint32_t queue)
 {
 	struct user *user = state;
 
@@ -284,7 +284,7 @@ static int user_transmit(void *state, const struct vmm_net_frame *frame)
 
 	slot = vmm__frames_next(&user->from_guest);
 	if (!slot) {
-		user_commit(user);
+		user_commit(user, 0);
 		slot = vmm__frames_next(&user->from_guest);
 	}
 	for (uint32_t i = 0; i < frame->nr_iov; i++) {
@@ -296,7 +296,7 @@ static int user_transmit(void *state, const struct vmm_net_frame *frame)
 	return 0;
 }
 
-static void user_receivable(void *state)
+static void user_receivable(void *state, uint32_t queue)
 {
 	struct user *user = state;
 
@@ -304,7 +304,7 @@ static void user_receivable(void *state)
 	watch(user);
 	if (user->given) {
 		user->given = false;
-		vmm_net_receive_commit(user->port);
+		vmm_net_receive_commit(user->port, 0);
 	}
 }
 
@@ -460,7 +460,7 @@ int vmm_net_open_user(const struct vmm_net_user_config *config, struct vmm_netde
 		return vmm__fail(-ENOMEM, "no memory for a user network");
 	r = vmm__user_config_init(&user->config, &c);
 	if (r == 0)
-		r = vmm_net_create(&user_ops, user, ret_netdev);
+		r = vmm_net_create(&user_ops, user, NULL, ret_netdev);
 	if (r < 0)
 		user_destroy(user);
 	return r;

@@ -1,221 +1,118 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net.c - virtio-net (VIRTIO 1.2, section 5.1): one receive and one transmit queue.
+ * net.c - virtio-net (VIRTIO 1.2, section 5.1): the device, from its plugging in on.
  *
- * Frames are moved, never interpreted: what the guest transmits goes to the
- * backend where it lies, and the backend fills the guest's receive buffers where
- * they lie. Nothing is ever in flight between two callbacks. A transmitted frame
- * is taken or put back, a receive buffer is filled or put back, so a reset has
+ * Frames are moved, never interpreted, and where they lie: what the guest transmits
+ * goes to the backend out of guest memory (net_tx.c), and the backend fills the guest's
+ * receive buffers (net_rx.c). No frame is kept between two callbacks, so a reset has
  * nothing to wait for.
- *
- * No offload is offered, so the header that precedes each frame says nothing: it
- * is skipped on the way out and zero on the way in.
  */
 #include <endian.h>
 #include <errno.h>
-#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
-#include <libvmm/device.h>
-#include <libvmm/net.h>
 #include <libvmm/vmm.h>
-#include "backends/net/net_priv.h"
 #include "core/config_priv.h"
 #include "core/error_priv.h"
-
-enum { RX = 0, TX = 1, NR_QUEUES = 2 };	/* VIRTIO 1.2, 5.1.2 */
-
-#define HDR_BYTES	sizeof(struct virtio_net_hdr_v1)
+#include "devices/virtio/net_priv.h"
 
 /* What of struct virtio_net_config is there: up to mtu. */
 #define CONFIG_BYTES	(offsetof(struct virtio_net_config, mtu) + sizeof(uint16_t))
 
 #define MTU_MIN		68u	/* VIRTIO 1.2, 5.1.4.1 */
+#define MTU_USUAL	1500u
+#define VLAN_TAG	4u
 
-#define TURN_MAX	256	/* frames transmitted before others have their turn */
+/* ---- time ---- */
 
-struct net {
-	struct vmm_netdev *netdev;
-	struct vmm_net_port port;
-	struct vmm_device *dev;		/* while the driver runs it; changes on the loop only */
-	struct vmm_deferred resume;	/* transmit again */
-	bool tx_held;			/* do not transmit before @resume: the backend is full, or
-					   others have their turn */
-	bool rx_wanted;			/* the backend was told that there is no buffer */
-	struct vmm_chain tx;
-	struct vmm_chain rx;		/* the buffer that is lent */
-};
-
-/* Describe @from without its first @skip bytes as at most @max segments. */
-static uint32_t iov_skip(const struct iovec *from, uint32_t nr, size_t skip, struct iovec *to,
-			 uint32_t max)
+uint64_t vmm__net_now(void)
 {
-	uint32_t n = 0;
+	struct timespec t;
 
-	for (uint32_t i = 0; i < nr && n < max; i++) {
-		size_t cut = from[i].iov_len < skip ? from[i].iov_len : skip;
-
-		skip -= cut;
-		if (cut == from[i].iov_len)
-			continue;
-		to[n].iov_base = (unsigned char *)from[i].iov_base + cut;
-		to[n].iov_len = from[i].iov_len - cut;
-		n++;
-	}
-	return n;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* ---- to the guest ---- */
-
-/*
- * VIRTIO 1.2, 5.1.6.3: without merged buffers, each chain takes a whole frame
- * behind its header. One too small for a frame gets none; one too small for any
- * frame is no buffer.
- */
-static int net_receive_begin(void *front, struct iovec *iov, uint32_t max)
+void vmm__net_wait(struct net *net, uint64_t at)
 {
-	struct net *net = front;
-
-	if (!net->dev ||
-	    vmm_queue_pop(vmm_device_queue(net->dev, RX), &net->rx) <= 0) {
-		net->rx_wanted = true;
-		return -EAGAIN;
-	}
-
-	if (net->rx.in_len < HDR_BYTES + NET_ETH_HEADER) {
-		vmm_device_break(net->dev, "a receive buffer is too small for any frame");
-		net->rx_wanted = true;
-		return -EAGAIN;
-	}
-	return (int)iov_skip(&net->rx.iov[net->rx.nr_out], net->rx.nr_in, HDR_BYTES, iov, max);
-}
-
-static void net_receive_end(void *front, uint32_t length)
-{
-	/* No offload, and one buffer holds the frame (VIRTIO 1.2, 5.1.6.4.1). */
-	const struct virtio_net_hdr_v1 header = { .num_buffers = htole16(1) };
-	struct net *net = front;
-	struct vmm_queue *queue = vmm_device_queue(net->dev, RX);
-
-	if (length == 0) {
-		vmm_queue_unpop(queue);
+	if (net->timer_ns != 0 && net->timer_ns <= at)
 		return;
-	}
-
-	vmm_chain_write(&net->rx, 0, &header, sizeof(header));
-	vmm_queue_push(queue, &net->rx, (uint32_t)(HDR_BYTES + length));
+	net->timer_ns = at;
+	vmm_timer_set(net->timer, at);
 }
 
-static void net_receive_commit(void *front)
+static void net_expired(void *data)
 {
-	struct net *net = front;
+	struct net *net = data;
 
-	if (net->dev)
-		vmm_queue_notify(vmm_device_queue(net->dev, RX));
-}
-
-static void net_receivable(struct net *net)
-{
-	if (!net->rx_wanted)
+	net->timer_ns = 0;
+	if (!net->dev)
 		return;
-
-	net->rx_wanted = false;
-	if (net->netdev->ops.receivable)
-		net->netdev->ops.receivable(net->netdev->state);
+	for (uint32_t i = 0; i < net->pairs_now && net->dev; i++)
+		vmm__net_rx_expired(&net->pairs[i]);
 }
-
-/* ---- from the guest ---- */
-
-/* Returns 0 when the chain is done with, -EAGAIN to keep it, -EBADMSG on a lie. */
-static int net_transmit_one(struct net *net)
-{
-	struct vmm_chain *chain = &net->tx;
-	struct iovec iov[VMM_CHAIN_MAX];
-	struct vmm_net_frame frame = { .iov = iov };
-
-	if (chain->out_len < HDR_BYTES) {
-		vmm_device_break(net->dev, "a transmit buffer is smaller than its header");
-		return -EBADMSG;
-	}
-
-	/* As a wire does, lose what is no frame. */
-	frame.length = chain->out_len - (uint32_t)HDR_BYTES;
-	if (frame.length < NET_ETH_HEADER || frame.length > NET_FRAME_MAX)
-		return 0;
-
-	frame.nr_iov = iov_skip(chain->iov, chain->nr_out, HDR_BYTES, iov, VMM_CHAIN_MAX);
-	return net->netdev->ops.transmit(net->netdev->state, &frame) == -EAGAIN ? -EAGAIN : 0;
-}
-
-static void net_transmit(struct net *net)
-{
-	struct vmm_queue *queue = vmm_device_queue(net->dev, TX);
-	int r = 0, n;
-
-	for (n = 0; n < TURN_MAX && r == 0 && vmm_queue_pop(queue, &net->tx) > 0; n++) {
-		r = net_transmit_one(net);
-		if (r == 0)
-			vmm_queue_push(queue, &net->tx, 0);
-	}
-
-	if (r == -EAGAIN) {
-		vmm_queue_unpop(queue);
-		net->tx_held = true;
-	} else if (n == TURN_MAX) {
-		net->tx_held = true;
-		vmm_defer(&net->resume);
-	}
-	if (net->netdev->ops.commit)
-		net->netdev->ops.commit(net->netdev->state);
-	vmm_queue_notify(queue);
-}
-
-/* Deferred, so that a backend may say so from inside its transmit(). */
-static void net_resume(struct vmm_deferred *deferred)
-{
-	struct net *net = (struct net *)((char *)deferred - offsetof(struct net, resume));
-
-	if (!net->dev || !net->tx_held)
-		return;
-	net->tx_held = false;
-	net_transmit(net);
-}
-
-static void net_writable(void *front)
-{
-	struct net *net = front;
-
-	vmm_defer(&net->resume);
-}
-
-static const struct net_front_ops net_front_ops = {
-	.receive_begin = net_receive_begin,
-	.receive_end = net_receive_end,
-	.receive_commit = net_receive_commit,
-	.writable = net_writable,
-};
 
 /* ---- the device ---- */
+
+void vmm__net_agreed(struct net *net)
+{
+	if (net->netdev->ops.agreed)
+		net->netdev->ops.agreed(net->netdev->state, net->given_now, net->pairs_now);
+}
+
+/* How many bytes of buffers hold any frame that the backend may have for the guest. */
+static uint32_t room_for_any(const struct net *net)
+{
+	uint32_t mtu = net->mtu > MTU_USUAL ? net->mtu : MTU_USUAL;
+	uint32_t frame = NET_ETH_HEADER + VLAN_TAG + mtu;
+
+	return NET_HDR_BYTES + (net->given & ~(uint32_t)VMM_NET_CSUM ? NET_FRAME_MAX : frame);
+}
 
 static int net_activate(struct vmm_device *dev, const struct vmm_features *features)
 {
 	struct net *net = vmm_device_state(dev);
 
-	/* Both queues are kicked next. */
+	net->features = *features;
+	net->taken = vmm__net_taken(features);
+	net->given = net->given_now = vmm__net_given(features);
+	net->merge = vmm_features_has(features, VIRTIO_NET_F_MRG_RXBUF);
+	net->rx_room = room_for_any(net);
+	net->pairs_now = 1;
+	vmm__net_filter_reset(&net->filter, net->mac,
+			      vmm_features_has(features, VIRTIO_NET_F_CTRL_VLAN));
+	pthread_mutex_lock(&net->lock);
+	net->announces = vmm_features_has(features, VIRTIO_NET_F_GUEST_ANNOUNCE);
+	pthread_mutex_unlock(&net->lock);
+
+	/* All queues are kicked next. */
 	net->dev = dev;
+	vmm__net_agreed(net);
 	return 0;
 }
 
 static void net_kick(struct vmm_device *dev, struct vmm_queue *queue)
 {
 	struct net *net = vmm_device_state(dev);
+	uint32_t index = vmm_queue_index(queue);
+	struct net_pair *pair;
 
-	if (vmm_queue_index(queue) == RX)
-		net_receivable(net);
-	else if (!net->tx_held)
-		net_transmit(net);
+	if (vmm_features_has(&net->features, VIRTIO_NET_F_CTRL_VQ) &&
+	    index == net_ctrl_queue(net)) {
+		vmm__net_ctrl(net, queue);
+		return;
+	}
+	if (index / 2 >= net->pairs_now)
+		return;
+
+	pair = &net->pairs[index / 2];
+	if (index % 2 == 0)
+		vmm__net_receivable(pair);
+	else if (!pair->tx_held)
+		vmm__net_transmit(pair);
 }
 
 static void net_reset(struct vmm_device *dev)
@@ -223,16 +120,48 @@ static void net_reset(struct vmm_device *dev)
 	struct net *net = vmm_device_state(dev);
 
 	net->dev = NULL;
-	net->tx_held = false;
+	net->features = (struct vmm_features){ 0 };
+	net->given = net->given_now = net->taken = 0;
+	net->pairs_now = 1;
 	net->port.lent = 0;
+	for (uint32_t i = 0; i < net->nr_pairs; i++) {
+		net->pairs[i].tx_held = false;
+		vmm__net_rx_reset(&net->pairs[i]);
+	}
+	vmm__net_agreed(net);
+
+	vmm_device_set_config(dev, 0, net->mac, sizeof(net->mac), false);
+	pthread_mutex_lock(&net->lock);
+	net->announce = net->announces = false;
+	vmm__net_show_status(net, false);
+	pthread_mutex_unlock(&net->lock);
 }
 
 static void net_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
 {
 	struct net *net = vmm_device_state(dev);
+	uint32_t index = vmm_queue_index(queue);
 
-	if (vmm_queue_index(queue) == RX)
-		net->port.lent = 0;
+	if (index / 2 >= net->nr_pairs || index == net_ctrl_queue(net))
+		return;
+	if (index % 2 == 1) {
+		net->pairs[index / 2].tx_held = false;
+		return;
+	}
+	net->port.lent = 0;
+	vmm__net_rx_reset(&net->pairs[index / 2]);
+}
+
+/* ---- making one ---- */
+
+static void net_free(struct net *net)
+{
+	for (uint32_t i = 0; i < net->nr_pairs; i++)
+		vmm_deferred_cancel(&net->pairs[i].resume);
+	vmm_timer_remove(net->timer);
+	pthread_mutex_destroy(&net->lock);
+	free(net->pairs);
+	free(net);
 }
 
 static void net_destroy(void *state)
@@ -240,9 +169,8 @@ static void net_destroy(void *state)
 	struct net *net = state;
 
 	vmm__netdev_detach(net->netdev);
-	vmm_deferred_cancel(&net->resume);
 	vmm_net_destroy(net->netdev);
-	free(net);
+	net_free(net);
 }
 
 static const struct vmm_device_ops net_ops = {
@@ -271,23 +199,55 @@ static int net_choose_mac(uint8_t mac[6])
 
 static int net_check(struct vmm_net_config *c)
 {
+	uint32_t most;
+
 	if (!c->backend)
 		return vmm__fail(-EINVAL, "a network interface needs a backend");
+	most = c->backend->info.queue_pairs;
 	if (c->reserved)
 		return vmm__fail(-EINVAL, "network interface: reserved bytes are not zero");
+	if (c->flags & ~(uint32_t)(VMM_NET_LINK_DOWN | VMM_NET_PLAIN))
+		return vmm__fail(-EINVAL, "network interface: flags 0x%x are not VMM_NET_ ones",
+				 c->flags);
 	if (c->mac[0] & 1)
 		return vmm__fail(-EINVAL, "%02x:%02x:%02x:%02x:%02x:%02x is a group's MAC address",
 				 c->mac[0], c->mac[1], c->mac[2], c->mac[3], c->mac[4], c->mac[5]);
 	if (c->mtu != 0 && c->mtu < MTU_MIN)
 		return vmm__fail(-EINVAL, "MTU %u is under %u", c->mtu, MTU_MIN);
+	if (c->queue_pairs > most)
+		return vmm__fail(-EINVAL, "%u pairs of queues; the backend has %u", c->queue_pairs,
+				 most);
+	if (c->queue_pairs == 0)
+		c->queue_pairs = most;
 	return net_choose_mac(c->mac);
 }
 
-static int net_plug(struct vmm *vm, const struct vmm_net_config *c, struct net *net,
-		    struct vmm_loop *loop, struct vmm_device **ret_dev)
+static void net_features(const struct vmm_net_config *c, struct vmm_features *features)
+{
+	static const uint8_t always[] = {
+		VIRTIO_NET_F_MAC, VIRTIO_NET_F_STATUS, VIRTIO_NET_F_MRG_RXBUF,
+		VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_RX_EXTRA,
+		VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_GUEST_ANNOUNCE,
+	};
+
+	for (size_t i = 0; i < sizeof(always); i++)
+		vmm_features_add(features, always[i]);
+	if (c->mtu != 0)
+		vmm_features_add(features, VIRTIO_NET_F_MTU);
+	if (c->queue_pairs > 1)
+		vmm_features_add(features, VIRTIO_NET_F_MQ);
+	if (c->flags & VMM_NET_PLAIN)
+		return;
+	vmm__net_offer_offloads(&c->backend->info, features);
+	if (c->backend->info.gives != 0)
+		vmm_features_add(features, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
+}
+
+static int net_plug(struct vmm *vm, const struct vmm_net_config *c, struct net *net)
 {
 	struct virtio_net_config space = {
-		.status = htole16(VIRTIO_NET_S_LINK_UP),
+		.status = htole16(net->up ? VIRTIO_NET_S_LINK_UP : 0),
+		.max_virtqueue_pairs = htole16((uint16_t)c->queue_pairs),
 		.mtu = htole16(c->mtu),
 	};
 	struct vmm_device_config config = VMM_DEVICE_CONFIG_INIT;
@@ -298,59 +258,89 @@ static int net_plug(struct vmm *vm, const struct vmm_net_config *c, struct net *
 	config.name = c->name ? c->name : "net";
 	config.config_space = &space;
 	config.config_bytes = CONFIG_BYTES;
-	config.nr_queues = NR_QUEUES;
+	config.nr_queues = 2 * c->queue_pairs + 1;
 	config.queue_size = c->queue_size;
 	config.transport = c->transport;
-	config.loop = loop;
-	vmm_features_add(&config.features, VIRTIO_NET_F_MAC);
-	vmm_features_add(&config.features, VIRTIO_NET_F_STATUS);
-	if (c->mtu != 0)
-		vmm_features_add(&config.features, VIRTIO_NET_F_MTU);
+	config.loop = net->loop;
+	net_features(c, &config.features);
+	return vmm_add_device(vm, &config, &net->plugged);
+}
 
-	return vmm_add_device(vm, &config, ret_dev);
+static int net_alloc(struct vmm *vm, const struct vmm_net_config *c, struct net **ret_net)
+{
+	struct net *net = calloc(1, sizeof(*net));
+	struct net_pair *pairs = calloc(c->queue_pairs, sizeof(*pairs));
+	int r = -ENOMEM;
+
+	if (!net || !pairs) {
+		vmm__fail(-ENOMEM, "no memory for a network interface");
+		goto free_both;
+	}
+	net->loop = c->loop ? c->loop : vmm_loop_of(vm);
+	net->netdev = c->backend;
+	net->port = (struct vmm_net_port){ .ops = &vmm__net_front_ops, .front = net };
+	net->pairs = pairs;
+	net->nr_pairs = c->queue_pairs;
+	net->pairs_now = 1;
+	net->mtu = c->mtu;
+	memcpy(net->mac, c->mac, sizeof(net->mac));
+	net->link = !(c->flags & VMM_NET_LINK_DOWN);
+	net->carrier = true;
+	net->up = net->link;
+	r = vmm_loop_add_timer(net->loop, net_expired, net, &net->timer);
+	if (r < 0)
+		goto free_both;
+
+	pthread_mutex_init(&net->lock, NULL);
+	for (uint32_t i = 0; i < net->nr_pairs; i++) {
+		pairs[i].net = net;
+		pairs[i].index = i;
+		vmm_deferred_init(&pairs[i].resume, net->loop, vmm__net_resume);
+	}
+	*ret_net = net;
+	return 0;
+
+free_both:
+	free(pairs);
+	free(net);
+	return r;
 }
 
 int vmm_add_net(struct vmm *vm, const struct vmm_net_config *config, struct vmm_device **ret_dev)
 {
 	struct vmm_net_config c;
 	struct vmm_loop *loop;
-	struct net *net;
+	struct net *net = NULL;
 	int r;
 
 	if (!vm || !config)
 		return vmm__fail(-EINVAL, "vmm_add_net: a guest and a config");
 	r = vmm__config_copy(&c, sizeof(c), config, config->size, sizeof(size_t));
+	if (r == 0)
+		r = net_check(&c);
+	if (r == 0)
+		r = net_alloc(vm, &c, &net);
 	if (r < 0)
 		return r;
-	r = net_check(&c);
-	if (r < 0)
-		return r;
-
-	net = calloc(1, sizeof(*net));
-	if (!net)
-		return vmm__fail(-ENOMEM, "no memory for a network interface");
-
-	loop = c.loop ? c.loop : vmm_loop_of(vm);
-	net->netdev = c.backend;
-	net->port = (struct vmm_net_port){ .ops = &net_front_ops, .front = net };
-	vmm_deferred_init(&net->resume, loop, net_resume);
 
 	/* A frame may come before there is a device to give it to. */
+	loop = net->loop;
 	vmm_loop_enter(loop);
 	r = vmm__netdev_attach(net->netdev, &net->port, loop);
 	if (r < 0)
 		goto free_net;
-	r = net_plug(vm, &c, net, loop, ret_dev);
+	r = net_plug(vm, &c, net);
 	if (r < 0)
 		goto detach;
 	vmm_loop_leave(loop);
+	if (ret_dev)
+		*ret_dev = net->plugged;
 	return 0;
 
 detach:
 	vmm__netdev_detach(net->netdev);
-	vmm_deferred_cancel(&net->resume);
 free_net:
-	free(net);
+	net_free(net);
 	vmm_loop_leave(loop);
 	return r;
 }
