@@ -209,6 +209,63 @@ struct vmm_net_tap_config {
 VMM_API int vmm_net_open_tap(const struct vmm_net_tap_config *config,
 			     struct vmm_netdev **ret_netdev) VMM_MUST_CHECK;
 
+enum {
+	VMM_NET_STREAM_LISTEN	= 1 << 0,	/* wait for a peer at @path, instead of going there */
+};
+
+/**
+ * A stream socket of the unix domain to a program that has the rest of the network:
+ * passt, QEMU's -netdev stream, another guest. Each frame goes behind its length, four
+ * bytes with the highest first; there are no offloads.
+ *
+ * While there is no peer the guest sees its link down and frames are lost. When
+ * a peer dies or breaks the framing it is let go; frames that were under way are lost; and
+ * another is looked for every @reconnect_ms, or waited for with VMM_NET_STREAM_LISTEN. One
+ * peer is served at a time, and the next waits for its end. A peer that does not
+ * read holds the guest's frames up, and a guest without buffers the peer's: neither makes
+ * memory grow. A socket that was made at @path is removed again.
+ */
+struct vmm_net_stream_config {
+	size_t size;			/* sizeof(struct vmm_net_stream_config) */
+	const char *path;		/* copied; up to 107 bytes; or: */
+	int fd;				/* a connected socket, duplicated; > 0: for this peer only */
+	uint32_t flags;			/* VMM_NET_STREAM_* */
+	uint32_t reconnect_ms;		/* default 1000 */
+	uint32_t reserved;
+};
+
+#define VMM_NET_STREAM_CONFIG_INIT	VMM_SIZED(struct vmm_net_stream_config)
+
+/**
+ * Nothing is connected or bound before the backend is given to a guest; then vmm_add_net()
+ * may answer -EADDRINUSE, -EACCES or -ENOENT for a path to listen at. A peer that is
+ * not there yet is no error.
+ *
+ * Returns 0, -EINVAL, -EBADF, -E2BIG, -ENOMEM. Any thread.
+ */
+VMM_API int vmm_net_open_stream(const struct vmm_net_stream_config *config,
+				struct vmm_netdev **ret_netdev) VMM_MUST_CHECK;
+
+/**
+ * A datagram socket of the unix domain: each frame is a datagram, as with QEMU's
+ * -netdev dgram. There are no offloads. Frames are sent to @path, and are lost while nobody
+ * is there; what others send to @local_path is the guest's, whoever may write there. As a
+ * datagram socket has no connection, the link is always up.
+ */
+struct vmm_net_dgram_config {
+	size_t size;			/* sizeof(struct vmm_net_dgram_config) */
+	const char *path;		/* copied; the peer's; up to 107 bytes, and: */
+	const char *local_path;		/* copied; ours, made and removed again; or: */
+	int fd;				/* a connected socket, duplicated; > 0 */
+	uint32_t reserved;
+};
+
+#define VMM_NET_DGRAM_CONFIG_INIT	VMM_SIZED(struct vmm_net_dgram_config)
+
+/** As vmm_net_open_stream(). */
+VMM_API int vmm_net_open_dgram(const struct vmm_net_dgram_config *config,
+			       struct vmm_netdev **ret_netdev) VMM_MUST_CHECK;
+
 /** One port of the host that leads to one of the guest. */
 struct vmm_net_forward {
 	uint32_t udp;			/* 0: TCP; 1: UDP */
