@@ -266,6 +266,66 @@ struct vmm_net_dgram_config {
 VMM_API int vmm_net_open_dgram(const struct vmm_net_dgram_config *config,
 			       struct vmm_netdev **ret_netdev) VMM_MUST_CHECK;
 
+struct vmm_switch;	/* joins guests of this process */
+
+/** Zero in any field is its default. */
+struct vmm_switch_config {
+	size_t size;			/* sizeof(struct vmm_switch_config) */
+	uint32_t ageing_seconds;	/* an address unheard of for so long is forgotten; default 300 */
+	uint32_t queue_kib;		/* KiB of frames that wait for one guest; default 2048;
+					   256 .. 1048576 */
+	uint64_t reserved;
+};
+
+#define VMM_SWITCH_CONFIG_INIT	VMM_SIZED(struct vmm_switch_config)
+#define VMM_SWITCH_PORTS_MAX	64
+
+/**
+ * Make a switch: interfaces of guests that are plugged into it reach each other as
+ * on one Ethernet, also where the guests are on different loops. It learns which
+ * address is behind which port (up to 128 for each port), and sends to all what is for
+ * all or for an address that it has not learnt.
+ *
+ * Offloads pass through: a large TCP frame reaches the other guest as it is, if that guest
+ * takes such frames, and is cut into segments only if not. Frames that a guest has no
+ * buffers for wait in memory of fixed size, and are dropped and counted beyond that; a
+ * guest that floods another leaves a share of that memory to the rest. No guest waits for
+ * another.
+ *
+ * @config is read during the call; NULL: the defaults. The caller owns *@ret_switch.
+ *
+ * Returns 0, -EINVAL, -E2BIG, -ENOMEM. Any thread.
+ */
+VMM_API int vmm_switch_create(const struct vmm_switch_config *config,
+			      struct vmm_switch **ret_switch) VMM_MUST_CHECK;
+
+/**
+ * Release a switch. NULL is allowed. Returns 0, or -EBUSY while there are backends of it,
+ * given to guests or not. Any thread.
+ */
+VMM_API int vmm_switch_destroy(struct vmm_switch *sw);
+
+/** A port of a switch. */
+struct vmm_net_switch_config {
+	size_t size;			/* sizeof(struct vmm_net_switch_config) */
+	struct vmm_switch *sw;		/* borrowed: valid until the backend is destroyed */
+	uint8_t mac[6];			/* not zero: frames from other addresses are dropped, and
+					   nobody else may use this one */
+	uint16_t queue_pairs;		/* default 1; up to VMM_NET_QUEUE_PAIRS_MAX */
+	uint32_t reserved;
+};
+
+#define VMM_NET_SWITCH_CONFIG_INIT	VMM_SIZED(struct vmm_net_switch_config)
+
+/**
+ * With several pairs of queues a flow arrives on the pair that the guest sends it from.
+ *
+ * Returns 0, -EINVAL, -ENOSPC (VMM_SWITCH_PORTS_MAX), -EADDRINUSE (another port has that
+ * address), -E2BIG, -ENOMEM. Any thread.
+ */
+VMM_API int vmm_net_open_switch(const struct vmm_net_switch_config *config,
+				struct vmm_netdev **ret_netdev) VMM_MUST_CHECK;
+
 /** One port of the host that leads to one of the guest. */
 struct vmm_net_forward {
 	uint32_t udp;			/* 0: TCP; 1: UDP */
