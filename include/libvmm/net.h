@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <libvmm/common.h>
 #include <libvmm/loop.h>
+#include <libvmm/rate.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -416,6 +417,19 @@ VMM_API int vmm_net_set_link(struct vmm_device *dev, int up);
  * does nothing. Returns 0 or -EINVAL. Any thread, also in callbacks.
  */
 VMM_API int vmm_net_announce(struct vmm_device *dev);
+
+/**
+ * Limit what passes: @from_guest of what the guest sends, @to_guest of what it gets; NULL:
+ * no limit. An operation is a frame, also a large one that others cut into segments. What
+ * is over the limit waits: the guest's frames on its ring, those for it where they come
+ * from, which drops what it cannot keep. Limits may be set again at any time; what was spent
+ * stays spent. Both are read during the call.
+ *
+ * Returns 0 or -EINVAL, and nothing changes. Any thread, but not in a callback of another
+ * loop than the interface's: it waits for that loop's present turn.
+ */
+VMM_API int vmm_net_set_rate(struct vmm_device *dev, const struct vmm_rate *from_guest,
+			     const struct vmm_rate *to_guest) VMM_MUST_CHECK;
 
 /** What passed and what was lost since the interface was plugged in. Only ever grows. */
 struct vmm_net_stats {

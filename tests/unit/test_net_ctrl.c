@@ -3,6 +3,9 @@
  * test_net_ctrl.c - the control queue, the filter it sets, queues in several pairs, and
  * what the application changes and reads of an interface that runs.
  */
+#include <poll.h>
+#include <time.h>
+
 #include "net_fixture.h"
 
 #define CTRL_FEATURES	(BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_RX) | \
@@ -537,6 +540,121 @@ START_TEST(frames_are_counted_by_what_became_of_them)
 }
 END_TEST
 
+/* Let @ms pass, as the device sees it. */
+static void wait_ms(int ms)
+{
+	struct pollfd p = { .fd = vmm_loop_fd(fake_loop()), .events = POLLIN };
+	struct timespec begin, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		(void)poll(&p, 1, 1);
+		fake_run();
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < ms);
+}
+
+/* Each row limits to 50 frames of 60 bytes a second, 5 at once. */
+static const struct vmm_rate rates[] = {
+	{ sizeof(struct vmm_rate), 0, 0, 50, 5 },
+	{ sizeof(struct vmm_rate), 3000, 300, 0, 0 },
+};
+
+START_TEST(what_the_guest_sends_is_limited)
+{
+	ck_assert_int_eq(vmm_net_set_rate(b.dev, &rates[_i], NULL), 0);
+	memset(data_at(0x100000), 0, HDR);
+	for (uint16_t i = 0; i < 40; i++) {
+		fake_desc(TX, i, FAKE_DATA + 0x100000, HDR + 60, 0, 0);
+		fake_offer(TX, i);
+	}
+	fake_kick(TX);
+	fake_run();
+	ck_assert_uint_eq(b.transmitted[0], 5);
+	ck_assert_uint_ge(stats_of(0).tx_limited, 1);
+	/* Neither kicks nor a backend that has room change that. */
+	vmm_net_port_writable(b.port, 0);
+	fake_kick(TX);
+	fake_run();
+	ck_assert_uint_le(b.transmitted[0], 6);
+	wait_ms(200);
+	ck_assert_uint_ge(b.transmitted[0], 12);
+	ck_assert_uint_lt(b.transmitted[0], 40);
+	/* To the guest there is no limit. */
+	for (uint16_t i = 0; i < 20; i++)
+		rx_buffer(i, 2000);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(receive(pattern(), 60), 0);
+
+	ck_assert_int_eq(vmm_net_set_rate(b.dev, NULL, NULL), 0);
+	wait_ms(5);
+	ck_assert_uint_eq(b.transmitted[0], 40);
+}
+END_TEST
+
+START_TEST(a_frame_that_waits_for_the_backend_pays_once)
+{
+	ck_assert_int_eq(vmm_net_set_rate(b.dev, &rates[_i], NULL), 0);
+	memset(data_at(0x100000), 0, HDR);
+	b.transmit_says = -EAGAIN;
+	tx_on(1);
+	for (int i = 0; i < 20; i++) {
+		vmm_net_port_writable(b.port, 0);
+		fake_run();
+	}
+	b.transmit_says = 0;
+	vmm_net_port_writable(b.port, 0);
+	fake_run();
+	ck_assert_uint_eq(b.transmitted[0], 1);
+	for (int i = 0; i < 4; i++)
+		tx_on(1);
+	ck_assert_uint_eq(b.transmitted[0], 5);
+	ck_assert_uint_eq(stats_of(0).tx_limited, 0);
+}
+END_TEST
+
+START_TEST(what_the_guest_gets_is_limited)
+{
+	int got = 0;
+
+	ck_assert_int_eq(vmm_net_set_rate(b.dev, NULL, &rates[_i]), 0);
+	for (uint16_t i = 0; i < 40; i++)
+		rx_buffer(i, 2000);
+	while (receive(pattern(), 60) == 0)
+		got++;
+	/* The last is taken out of the rate before the next. */
+	ck_assert_int_ge(got, 5);
+	ck_assert_int_le(got, 7);
+	ck_assert_uint_ge(stats_of(0).rx_limited, 1);
+	ck_assert_uint_eq(b.receivable[0], 0);
+	for (int i = 0; i < 4; i++) {
+		unsigned before = b.receivable[0];
+
+		while (b.receivable[0] == before)
+			wait_ms(2);
+		while (receive(pattern(), 60) == 0)
+			got++;
+	}
+	ck_assert_int_le(got, 20);
+	ck_assert_int_eq(vmm_net_set_rate(b.dev, NULL, NULL), 0);
+	ck_assert_int_eq(receive(pattern(), 60), 0);
+}
+END_TEST
+
+START_TEST(a_rate_that_cannot_be_changes_nothing)
+{
+	struct vmm_rate bad = VMM_RATE_INIT;
+
+	bad.ops_burst = 5;
+	ck_assert_int_eq(vmm_net_set_rate(b.dev, &rates[0], &bad), -EINVAL);
+	ck_assert_int_eq(vmm_net_set_rate(NULL, NULL, NULL), -EINVAL);
+	memset(data_at(0x100000), 0, HDR);
+	for (int i = 0; i < 20; i++)
+		tx_on(1);
+	ck_assert_uint_eq(b.transmitted[0], 20);
+}
+END_TEST
+
 START_TEST(stats_of_nothing_are_refused)
 {
 	struct vmm_net_stats s = VMM_NET_STATS_INIT;
@@ -590,6 +708,10 @@ int main(void)
 	tcase_add_loop_test(one, a_list_too_long_to_keep_lets_its_kind_pass, 0, 2);
 	tcase_add_test(one, vlans_arrive_that_were_added);
 	tcase_add_test(one, the_driver_may_change_its_address_until_the_reset);
+	tcase_add_loop_test(one, what_the_guest_sends_is_limited, 0, 2);
+	tcase_add_loop_test(one, a_frame_that_waits_for_the_backend_pays_once, 0, 2);
+	tcase_add_loop_test(one, what_the_guest_gets_is_limited, 0, 2);
+	tcase_add_test(one, a_rate_that_cannot_be_changes_nothing);
 	tcase_add_test(one, a_pulled_cable_loses_frames_both_ways);
 	tcase_add_test(one, the_link_is_up_when_both_ends_are);
 	suite_add_tcase(suite, down);

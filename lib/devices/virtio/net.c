@@ -51,8 +51,11 @@ static void net_expired(void *data)
 	net->timer_ns = 0;
 	if (!net->dev)
 		return;
-	for (uint32_t i = 0; i < net->pairs_now && net->dev; i++)
+	for (uint32_t i = 0; i < net->pairs_now && net->dev; i++) {
 		vmm__net_rx_expired(&net->pairs[i]);
+		if (net->dev)
+			vmm__net_tx_expired(&net->pairs[i]);
+	}
 }
 
 /* ---- the device ---- */
@@ -125,7 +128,7 @@ static void net_reset(struct vmm_device *dev)
 	net->pairs_now = 1;
 	net->port.lent = 0;
 	for (uint32_t i = 0; i < net->nr_pairs; i++) {
-		net->pairs[i].tx_held = false;
+		vmm__net_tx_reset(&net->pairs[i]);
 		vmm__net_rx_reset(&net->pairs[i]);
 	}
 	vmm__net_agreed(net);
@@ -145,7 +148,7 @@ static void net_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
 	if (index / 2 >= net->nr_pairs || index == net_ctrl_queue(net))
 		return;
 	if (index % 2 == 1) {
-		net->pairs[index / 2].tx_held = false;
+		vmm__net_tx_reset(&net->pairs[index / 2]);
 		return;
 	}
 	net->port.lent = 0;

@@ -67,6 +67,35 @@ int vmm_net_announce(struct vmm_device *dev)
 	return 0;
 }
 
+int vmm_net_set_rate(struct vmm_device *dev, const struct vmm_rate *from_guest,
+		     const struct vmm_rate *to_guest)
+{
+	struct rate tx, rx;
+	struct net *net;
+	uint64_t now = vmm__net_now();
+	int r;
+
+	if (!dev)
+		return vmm__fail(-EINVAL, "vmm_net_set_rate: no interface");
+	net = vmm_device_state(dev);
+	vmm_loop_enter(net->loop);
+	tx = net->tx_rate;
+	rx = net->rx_rate;
+	r = vmm__rate_set(&tx, from_guest, now);
+	if (r == 0)
+		r = vmm__rate_set(&rx, to_guest, now);
+	if (r == 0) {
+		net->tx_rate = tx;
+		net->rx_rate = rx;
+		if (!vmm__rate_limited(&rx))
+			net->rx_owed = 0;
+		/* What waits is looked at anew. */
+		vmm__net_wait(net, now);
+	}
+	vmm_loop_leave(net->loop);
+	return r;
+}
+
 #define FIRST_COUNTER	(offsetof(struct vmm_net_stats, rx_frames) / sizeof(uint64_t))
 #define NR_COUNTERS	(sizeof(struct vmm_net_stats) / sizeof(uint64_t))
 

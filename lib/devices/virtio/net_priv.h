@@ -17,6 +17,7 @@
 #include <libvmm/device.h>
 #include <libvmm/net.h>
 #include "backends/net/net_priv.h"
+#include "core/rate_priv.h"
 
 /* Newer than some systems' headers (VIRTIO 1.3, 5.1.3 and 5.1.6). */
 #ifndef VIRTIO_NET_F_GUEST_USO4
@@ -118,7 +119,9 @@ struct net_pair {
 	struct vmm_chain tx;
 	struct vmm_deferred resume;	/* transmit again */
 	bool tx_held;			/* do not transmit before @resume: the backend is full, or
-					   others have their turn */
+					   others have their turn, or: */
+	bool tx_limited;		/* the rate does not allow it before the timer */
+	uint32_t tx_paid;		/* bytes of the frame that is held, taken out of the rate */
 
 	struct vmm_net_stats stats;
 };
@@ -137,6 +140,9 @@ struct net {
 	bool merge;			/* a frame may lie in several buffers */
 	uint32_t rx_room;		/* bytes of buffers that take any frame, header included */
 	uint32_t pairs_now;		/* that the driver uses */
+	struct rate rx_rate, tx_rate;
+	uint32_t rx_owed;		/* bytes of the last frame to the guest, still to be taken
+					   out of its rate; 0: none */
 	struct net_filter filter;
 	struct vmm_chain ctrl;		/* scratch */
 
@@ -182,6 +188,8 @@ void vmm__net_rx_reset(struct net_pair *pair);
 
 void vmm__net_transmit(struct net_pair *pair);
 void vmm__net_resume(struct vmm_deferred *deferred);
+void vmm__net_tx_expired(struct net_pair *pair);
+void vmm__net_tx_reset(struct net_pair *pair);
 
 /* ---- net_ctrl.c ---- */
 

@@ -160,6 +160,28 @@ static bool rx_patient(struct net_pair *pair, uint64_t room)
 	return true;
 }
 
+/*
+ * How long the next frame is, may not be known before it is there. So each is taken out of
+ * the rate before the one after it.
+ */
+static bool rx_allowed(struct net_pair *pair)
+{
+	struct net *net = pair->net;
+	uint64_t at;
+
+	if (net->rx_owed == 0)
+		return true;
+	at = vmm__rate_take(&net->rx_rate, net->rx_owed, 1, vmm__net_now());
+	if (at == 0) {
+		net->rx_owed = 0;
+		return true;
+	}
+	NET_COUNT(pair, rx_limited, 1);
+	pair->rx_wanted = true;
+	vmm__net_wait(net, at);
+	return false;
+}
+
 static struct net_pair *rx_pair(struct net *net, uint32_t queue)
 {
 	return &net->pairs[queue % (net->dev ? net->pairs_now : 1)];
@@ -178,6 +200,8 @@ static int rx_begin(void *front, uint32_t queue, uint32_t need, struct iovec *io
 		NET_COUNT(pair, rx_link_down, 1);
 		return -ENETDOWN;
 	}
+	if (!rx_allowed(pair))
+		return -EAGAIN;
 	if (!stock_usable(pair))
 		return rx_wait(pair);
 	if (pair->stock.bytes < room)
@@ -290,6 +314,8 @@ static int rx_end(void *front, const struct vmm_net_frame *frame, uint32_t lent)
 	header.num_buffers = htole16((uint16_t)rx_buffers(&pair->stock, bytes));
 	stock_copy(&pair->stock, 0, &header, sizeof(header), true);
 	vmm_queue_push_all(rx_queue(pair), used, rx_use(pair, bytes, used));
+	if (vmm__rate_limited(&net->rx_rate))
+		net->rx_owed = frame->length;
 	NET_COUNT(pair, rx_frames, 1);
 	NET_COUNT(pair, rx_bytes, frame->length);
 	return 0;

@@ -32,6 +32,7 @@ static uint32_t iov_skip(const struct iovec *from, uint32_t nr, size_t skip, str
 /* What the backend made of a frame: 0 when it is done with, or -EAGAIN. */
 static int tx_settle(struct net_pair *pair, const struct vmm_net_frame *frame, int r)
 {
+	pair->tx_paid = r == -EAGAIN ? frame->length : 0;
 	if (r == -EAGAIN) {
 		NET_COUNT(pair, tx_full, 1);
 		return r;
@@ -43,6 +44,27 @@ static int tx_settle(struct net_pair *pair, const struct vmm_net_frame *frame, i
 	NET_COUNT(pair, tx_frames, 1);
 	NET_COUNT(pair, tx_bytes, frame->length);
 	return 0;
+}
+
+/*
+ * Take the frame out of the rate. One that the backend did not take at first has paid, unless
+ * the driver made it longer meanwhile.
+ */
+static bool tx_allowed(struct net_pair *pair, uint32_t length)
+{
+	struct net *net = pair->net;
+	uint64_t at;
+
+	if (!vmm__rate_limited(&net->tx_rate) || length <= pair->tx_paid)
+		return true;
+	at = vmm__rate_take(&net->tx_rate, length - pair->tx_paid, pair->tx_paid == 0,
+			    vmm__net_now());
+	if (at == 0)
+		return true;
+	NET_COUNT(pair, tx_limited, 1);
+	pair->tx_limited = true;
+	vmm__net_wait(net, at);
+	return false;
 }
 
 /* Returns 0 when the chain is done with, -EAGAIN to keep it, -EBADMSG on a lie. */
@@ -73,6 +95,8 @@ static int transmit_one(struct net_pair *pair)
 		NET_COUNT(pair, tx_link_down, 1);
 		return 0;
 	}
+	if (!tx_allowed(pair, frame.length))
+		return -EAGAIN;
 	frame.nr_iov = iov_skip(chain->iov, chain->nr_out, NET_HDR_BYTES, iov);
 	return tx_settle(pair, &frame, net->netdev->ops.transmit(net->netdev->state, &frame));
 }
@@ -101,13 +125,28 @@ void vmm__net_transmit(struct net_pair *pair)
 	vmm_queue_notify(queue);
 }
 
+void vmm__net_tx_reset(struct net_pair *pair)
+{
+	pair->tx_held = pair->tx_limited = false;
+	pair->tx_paid = 0;
+}
+
+void vmm__net_tx_expired(struct net_pair *pair)
+{
+	if (!pair->tx_limited)
+		return;
+	pair->tx_limited = pair->tx_held = false;
+	vmm__net_transmit(pair);
+}
+
 /* Deferred, so that a backend may say so from inside its transmit(). */
 void vmm__net_resume(struct vmm_deferred *deferred)
 {
 	struct net_pair *pair =
 		(struct net_pair *)((char *)deferred - offsetof(struct net_pair, resume));
 
-	if (!pair->net->dev || pair->index >= pair->net->pairs_now || !pair->tx_held)
+	if (!pair->net->dev || pair->index >= pair->net->pairs_now || !pair->tx_held ||
+	    pair->tx_limited)
 		return;
 	pair->tx_held = false;
 	vmm__net_transmit(pair);
