@@ -17,6 +17,7 @@
 #include <libvmm/vcpu.h>
 
 #include "machine.h"
+#include "nets.h"
 #include "tty.h"
 
 /*
@@ -133,41 +134,25 @@ static int add_disk(struct machine *m, const struct disk_option *d)
 	return 0;
 }
 
-static int open_net(const struct options *o, const struct net_option *n,
-		    struct vmm_netdev **ret_netdev)
-{
-	struct vmm_net_user_config user = VMM_NET_USER_CONFIG_INIT;
-	struct vmm_net_tap_config tap = VMM_NET_TAP_CONFIG_INIT;
-	int r;
-
-	if (n->user) {
-		user.forwards = o->forwards;
-		user.nr_forwards = o->nr_forwards;
-		r = vmm_net_open_user(&user, ret_netdev);
-		return r < 0 ? fail("--net user", NULL) : 0;
-	}
-	tap.name = n->tap;
-	tap.fd = n->tap_fd;
-	r = vmm_net_open_tap(&tap, ret_netdev);
-	if (r < 0)
-		fail("--net tap",
-		     r == -EPERM ? "ip tuntap add NAME mode tap user USER makes one" : NULL);
-	return r;
-}
-
 static int add_net(struct machine *m, const struct options *o, const struct net_option *n)
 {
 	struct vmm_net_config config = VMM_NET_CONFIG_INIT;
+	struct vmm_rate rate = VMM_RATE_INIT;
+	struct vmm_device *dev;
+	const char *hint;
 
-	if (open_net(o, n, &config.backend) < 0)
-		return -1;
+	if (nets_open(o, n, &config.backend, &hint) < 0)
+		return fail("--net", hint);
 	memcpy(config.mac, n->mac, sizeof(config.mac));
+	config.mtu = n->mtu;
+	config.flags = n->plain ? VMM_NET_PLAIN : 0;
 	if (thread_for(m, n->own_thread, "net", &config.loop) < 0 ||
-	    (vmm_add_net(m->vm, &config, NULL) < 0 && fail("--net", NULL))) {
+	    (vmm_add_net(m->vm, &config, &dev) < 0 && fail("--net", NULL))) {
 		vmm_net_destroy(config.backend);
 		return -1;
 	}
-	return 0;
+	rate.bytes_per_second = n->rate;
+	return n->rate > 0 && vmm_net_set_rate(dev, &rate, &rate) < 0 ? fail("--net rate", NULL) : 0;
 }
 
 static int add_consoles(struct machine *m, const struct options *o, struct terminal *terminal)

@@ -16,6 +16,7 @@
 #include <libvmm/version.h>
 #include <libvmm/vmm.h>
 
+#include "nets.h"
 #include "options.h"
 #include "values.h"
 
@@ -46,7 +47,11 @@ static const char help[] =
 	"  -d, --disk FILE[,ro][,direct][,thread][,serial=TEXT]\n"
 	"                                a raw image or block device: /dev/vda, vdb, ... in order\n"
 	"      --ram-disk SIZE           an empty disk that is forgotten at the end\n"
-	"  -n, --net user|tap:NAME|tapfd:N|none[,thread][,mac=xx:xx:xx:xx:xx:xx]   (none)\n"
+	"  -n, --net KIND[,thread][,plain][,mac=xx:xx:xx:xx:xx:xx][,mtu=N][,queues=N][,rate=SIZE]   (none)\n"
+	"          user: as this user, without privileges    tap:NAME, tapfd:N: an interface of the host's\n"
+	"          stream:PATH: passt, QEMU or another guest at a socket; listen:PATH: waits for it there\n"
+	"          dgram:PEER:OURS: datagrams between two sockets    none\n"
+	"          plain: no offloads    queues: of a tap    rate: bytes a second, each way\n"
 	"  -f, --forward [udp:]HOSTPORT:GUESTPORT   from 127.0.0.1 here to --net user\n"
 	"      --rng on|off              a source of entropy (on)\n"
 	"  \"thread\" gives a disk or a network a thread of its own.\n"
@@ -180,43 +185,6 @@ static int ram_disk(struct options *o, const char *text)
 	return size("ram-disk", text, &o->disks[o->nr_disks++].ram_bytes);
 }
 
-static int net(struct options *o, char *text)
-{
-	struct net_option *n = &o->nets[o->nr_nets];
-	uint32_t fd;
-	char *word;
-	int r;
-
-	if (strcmp(text, "none") == 0) {
-		o->no_net = true;
-		return -1;
-	}
-	if (o->nr_nets == MAX_NETS)
-		return wrong("net", text, "no more networks");
-	while ((word = cut_word(text)) != NULL) {
-		if (strcmp(word, "thread") == 0)
-			n->own_thread = true;
-		else if (strncmp(word, "mac=", 4) != 0)
-			return wrong("net", word, "thread or mac=");
-		else if (!parse_mac(word + 4, n->mac))
-			return wrong("net", word, "mac= and six bytes of a unicast address");
-	}
-	if (strcmp(text, "user") == 0) {
-		n->user = true;
-	} else if (strncmp(text, "tap:", 4) == 0) {
-		n->tap = text + 4;
-	} else if (strncmp(text, "tapfd:", 6) == 0) {
-		r = number("net tapfd", text + 6, INT32_MAX, &fd);
-		if (r >= 0)
-			return r;
-		n->tap_fd = (int)fd;
-	} else {
-		return wrong("net", text, "user, tap:NAME, tapfd:N or none");
-	}
-	o->nr_nets++;
-	return -1;
-}
-
 static int forward(struct options *o, const char *text)
 {
 	struct vmm_net_forward *f = &o->forwards[o->nr_forwards];
@@ -326,7 +294,7 @@ static int take(struct options *o, int option)
 	case OPT_RAM_DISK:
 		return ram_disk(o, optarg);
 	case 'n':
-		return net(o, optarg);
+		return nets_parse(o, optarg);
 	case 'f':
 		return forward(o, optarg);
 	case OPT_RNG:
@@ -375,7 +343,7 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	if (o->no_net && o->nr_nets > 0)
 		return usage("--net none and another --net");
 	for (uint32_t i = 0; i < o->nr_nets; i++)
-		user = user || o->nets[i].user;
+		user = user || o->nets[i].kind == NET_USER;
 	if (o->nr_forwards > 0 && !user)
 		return usage("--forward needs --net user");
 	return -1;

@@ -37,12 +37,25 @@ struct disk_option {
 	bool own_thread;
 };
 
+enum {
+	NET_USER,
+	NET_TAP,
+	NET_TAP_FD,
+	NET_STREAM,
+	NET_LISTEN,
+	NET_DGRAM,
+};
+
 struct net_option {
-	const char *tap;	/* a tap interface of that name, or: */
-	int tap_fd;		/* a descriptor, or: */
-	bool user;		/* user mode */
-	bool own_thread;
+	uint32_t kind;		/* NET_* */
+	uint32_t fd;		/* of NET_TAP_FD */
+	const char *path;	/* of a socket, or a tap's name */
+	const char *local_path;	/* of NET_DGRAM */
+	uint64_t rate;		/* bytes a second, each way; 0: as many as can be */
+	uint32_t queues;
+	uint16_t mtu;
 	uint8_t mac[6];
+	bool own_thread, plain;
 };
 
 /* Zero is the default of each, as in the library. */

@@ -357,6 +357,12 @@ def wrong_usage_is_told_with_what_was_expected():
         (["--kernel", GUEST, "--boot", "dos"], b"auto bzimage pvh elf"),
         (["--kernel", GUEST, "--net", "user,mac=ff:ff:ff:ff:ff:ff"], b"mac="),
         (["--kernel", GUEST, "--net", "wifi"], b"tap:NAME"),
+        (["--kernel", GUEST, "--net", "user,fast"], b"rate="),
+        (["--kernel", GUEST, "--net", "user,queues=2"], b"tap:NAME"),
+        (["--kernel", GUEST, "--net", "tap:t,queues=17"], b"16"),
+        (["--kernel", GUEST, "--net", "user,rate=much"], b"512M"),
+        (["--kernel", GUEST, "--net", "user,mtu=0"], b"65535"),
+        (["--kernel", GUEST, "--net", "dgram:one"], b"two paths"),
         (["--kernel", GUEST, "--net", "none", "--net", "user"], b"none"),
         (["--kernel", GUEST, "--forward", "80:80"], b"--net user"),
         (["--kernel", GUEST, "--net", "user", "--forward", "80"], b"GUESTPORT"),
@@ -381,7 +387,7 @@ def what_cannot_be_started_is_told_with_its_name():
             (["--kernel", GUEST, "--disk", "/nonexistent,ro"], b"/nonexistent: No such file"),
             (["--kernel", GUEST, "--disk", odd], b"--disk"),
             (["--kernel", GUEST, "--disk", folder], b"--disk"),
-            (["--kernel", GUEST, "--net", "tapfd:99"], b"--net tap"),
+            (["--kernel", GUEST, "--net", "tapfd:99"], b"--net"),
             (["--kernel", GUEST, "--memory", "900T"], b"cannot make a guest"),
             (["--kernel", GUEST, "--pin", "4000"], b"4000"),
             (["--kernel", GUEST, "--boot", "bzimage"], b"bzImage"),
@@ -411,7 +417,7 @@ def a_machine_with_everything_starts_and_ends():
                 file.truncate(1 << 20)
         disks += ["--disk", f"{folder}/a,b,ro,thread", "--disk", f"{folder}/c,serial=see,thread", "--ram-disk", "1M"]
         for transport in "pci", "mmio":
-            with Run("--cpus", "2", "--transport", transport, "--net", "user,thread,mac=02:00:00:00:00:01",
+            with Run("--cpus", "2", "--transport", transport, "--net", "user,thread,plain,mtu=1400,rate=1G,mac=02:00:00:00:00:01",
                      "--console", "both", "--name", "all", "--pin", "0", "--prealloc", "--thp", *disks) as run:
                 run.expect(b"ready")
                 run.type(b"o")
