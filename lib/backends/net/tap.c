@@ -107,9 +107,9 @@ static int tap_receive(struct tap_queue *q)
 	}
 	iov[0] = (struct iovec){ .iov_base = &head, .iov_len = (size_t)tap->header_bytes };
 	/* One byte more tells a frame that fits from one that was cut. */
-	iov[n + 1] = (struct iovec){ .iov_base = &excess, .iov_len = 1 };
+	iov[++n] = (struct iovec){ .iov_base = &excess, .iov_len = 1 };
 
-	got = tap_io(q, iov, n + 2, preadv2);
+	got = tap_io(q, iov, n + 1, preadv2);
 	if (got < 0) {
 		got = -errno;
 		(void)vmm_net_receive_end(tap->port, NULL);
