@@ -67,10 +67,13 @@ static void add_net(struct guest *g)
 	struct vmm_net_user_config user = VMM_NET_USER_CONFIG_INIT;
 	struct vmm_net_config config = VMM_NET_CONFIG_INIT;
 
-	if (!g->spec.net)
+	if (!g->spec.net && !g->spec.netdev)
 		return;
-	must(vmm_net_open_user(&user, &config.backend), "open user network");
-	must(vmm_add_net(g->vm, &config, NULL), "network");
+	config.backend = g->spec.netdev;
+	config.flags = g->spec.net_flags;
+	if (!config.backend)
+		must(vmm_net_open_user(&user, &config.backend), "open user network");
+	must(vmm_add_net(g->vm, &config, &g->nic), "network");
 }
 
 void guest_load(struct guest *g, const char *words)

@@ -27,7 +27,9 @@ struct guest_spec {
 	const char *words;		/* for the command line */
 	const char *disk;		/* path of vda; none */
 	uint32_t ram_disk_mb;		/* the next disk; none */
-	bool net;			/* user mode */
+	bool net;			/* user mode; or: */
+	struct vmm_netdev *netdev;	/* the guest's from then on */
+	uint32_t net_flags;		/* VMM_NET_* */
 	bool serial;			/* its console is the serial port alone */
 	struct vmm_loop *loop;		/* driven by the waits; one with a thread */
 };
@@ -36,6 +38,7 @@ struct guest {
 	struct vmm *vm;
 	const char *name;
 	struct guest_spec spec;
+	struct vmm_device *nic;		/* of spec.net or spec.netdev */
 	struct vmm_ring *console, *serial;	/* console is serial when spec.serial */
 	uint64_t position;
 	char *text;			/* all it said on its console */

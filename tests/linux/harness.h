@@ -28,6 +28,7 @@ void avx_add(void);
 void life_add(void);
 void devices_add(void);
 void features_add(void);
+void net_add(void);
 void pair_add(void);
 void refuse_add(void);
 

@@ -302,6 +302,7 @@ int main(int argc, char **argv)
 #ifdef __x86_64__
 	avx_add();
 	features_add();		/* (the golden lists are of these kernels) */
+	net_add();
 #endif
 	devices_add();
 	life_add();

@@ -14,7 +14,7 @@
 
 struct server;
 
-/* Listen on a free port of 127.0.0.1 until server_stop(). */
+/* Listen on a free port of this machine until server_stop(). */
 struct server *server_start(void);
 uint16_t server_port(const struct server *server);
 
