@@ -218,13 +218,14 @@ int main(int argc, char **argv)
 {
 	struct app app = { .guests = { { .name = "one" }, { .name = "two" } } };
 	struct vmm_boot_config boot = VMM_BOOT_CONFIG_INIT;
-	char cmdline[2048] = "console=ttyS0";
+	char cmdline[2048];
 	int r;
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: epoll KERNEL INITRD [CMDLINE...]\n");
 		return 2;
 	}
+	snprintf(cmdline, sizeof(cmdline), "console=%s", vmm_serial_name());
 	for (int i = 3; i < argc; i++)
 		snprintf(cmdline + strlen(cmdline), sizeof(cmdline) - strlen(cmdline), " %s", argv[i]);
 	boot.kernel_path = argv[1];

@@ -4,9 +4,9 @@
  *
  *	hypervisor [PROGRAM]
  *
- * Runs a flat 16-bit program, loaded at 0x1000, in the calling thread. Its
- * machine is what is written here and nothing more: memory, a processor, a
- * screen at port 0xe9, and a switch at port 0xf4 that ends it.
+ * Runs a flat program in the calling thread: of 16 bits on x86_64, of EL1 without
+ * an MMU on aarch64. Its machine is what is written here and nothing more: memory, a
+ * processor, a screen, and a switch that ends it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,21 +15,39 @@
 #include <libvmm/vcpu.h>
 #include <libvmm/vmm.h>
 
-enum { RAM_BYTES = 640 << 10, START = 0x1000, PORT_SCREEN = 0xe9, PORT_SWITCH = 0xf4 };
+/* Where all is, and without a program of yours: writes "hello" and switches itself off with 0. */
+#if defined(__x86_64__)
+enum { RAM_BYTES = 640 << 10, RAM = 0, SPACE = VMM_SPACE_PORT, SCREEN = 0xe9, SWITCH = 0xf4 };
+enum { START = RAM + 0x1000 };
 
-/* Without a program of yours: writes "hello" and switches itself off with 0. */
 static const unsigned char hello[] = {
 	0xbe, 0x12, 0x10,	/*	mov  si, 0x1012	*/
 	0xfc,			/*	cld		*/
 	0xac,			/* next: lodsb		*/
 	0x84, 0xc0,		/*	test al, al	*/
 	0x74, 0x04,		/*	jz   off	*/
-	0xe6, PORT_SCREEN,	/*	out  0xe9, al	*/
+	0xe6, SCREEN,		/*	out  0xe9, al	*/
 	0xeb, 0xf7,		/*	jmp  next	*/
-	0xe6, PORT_SWITCH,	/* off:	out  0xf4, al	*/
+	0xe6, SWITCH,		/* off:	out  0xf4, al	*/
 	0xf4, 0x90, 0x90,	/*	hlt		*/
 	'h', 'e', 'l', 'l', 'o', '\n', 0,
 };
+#elif defined(__aarch64__)
+enum { RAM_BYTES = 640 << 10, RAM = 0x40000000, SPACE = VMM_SPACE_MMIO, SCREEN = 0x9000000, SWITCH = 0x9000008 };
+enum { START = RAM + 0x1000 };
+
+static const unsigned char hello[] = {
+	0x00, 0x01, 0x00, 0x10,	/*	adr  x0, text		*/
+	0x01, 0x20, 0xa1, 0xd2,	/*	mov  x1, 0x9000000	*/
+	0x02, 0x14, 0x40, 0x38,	/* next: ldrb w2, [x0], 1	*/
+	0x62, 0x00, 0x00, 0x34,	/*	cbz  w2, off		*/
+	0x22, 0x00, 0x00, 0x39,	/*	strb w2, [x1]		*/
+	0xfd, 0xff, 0xff, 0x17,	/*	b    next		*/
+	0x22, 0x20, 0x00, 0x39,	/* off:	strb w2, [x1, 8]	*/
+	0x00, 0x00, 0x00, 0x14,	/*	b    .			*/
+	'h', 'e', 'l', 'l', 'o', '\n', 0,
+};
+#endif
 
 static void die(const char *what)
 {
@@ -51,7 +69,7 @@ static const struct vmm_range_ops screen_ops = {
 
 static void load(struct vmm *vm, const char *path)
 {
-	static unsigned char image[RAM_BYTES - START];
+	static unsigned char image[RAM_BYTES - 0x1000];
 	FILE *file = fopen(path, "rb");
 	size_t n = file ? fread(image, 1, sizeof(image), file) : 0;
 
@@ -60,16 +78,20 @@ static void load(struct vmm *vm, const char *path)
 	fclose(file);
 }
 
-/* Real mode, all segments at 0, at the program's first byte. */
+/* Real mode, all segments at 0; or as after reset: at the program's first byte. */
 static void begin(struct vmm_vcpu *vcpu)
 {
 	struct vmm_regs regs = VMM_REGS_INIT;
 
 	if (vmm_vcpu_read_regs(vcpu, &regs) < 0)
 		die("registers");
+#if defined(__x86_64__)
 	regs.x86.cs.base = regs.x86.cs.selector = 0;
 	regs.x86.rip = START;
 	regs.x86.rsp = START;
+#elif defined(__aarch64__)
+	regs.aarch64.pc = START;
+#endif
 	if (vmm_vcpu_write_regs(vcpu, &regs) < 0)
 		die("registers");
 }
@@ -82,7 +104,7 @@ static int run(struct vmm_vcpu *vcpu)
 	if (vmm_vcpu_attach(vcpu) < 0 || vmm_vcpu_run(vcpu, &exit) < 0)
 		die("run");
 	vmm_vcpu_detach(vcpu);
-	if (exit.type == VMM_EXIT_PORT && exit.address == PORT_SWITCH && exit.write)
+	if ((exit.type == VMM_EXIT_PORT || exit.type == VMM_EXIT_MMIO) && exit.address == SWITCH && exit.write)
 		return *(unsigned char *)exit.bytes;
 	fprintf(stderr, "the guest did what this machine has not: exit %u (KVM %u), address 0x%llx\n",
 		exit.type, exit.kvm_reason, (unsigned long long)exit.address);
@@ -100,8 +122,8 @@ int main(int argc, char **argv)
 	config.flags = VMM_F_KVM_ONLY | VMM_F_CALLER_VCPUS;
 	if (vmm_create(&config, &vm) < 0)
 		die("no guest");
-	screen.space = VMM_SPACE_PORT;
-	screen.base = PORT_SCREEN;
+	screen.space = SPACE;
+	screen.base = SCREEN;
 	screen.length = 1;
 	screen.ops = &screen_ops;
 	screen.state = stdout;

@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 {
 	struct vmm_config config = VMM_CONFIG_INIT;
 	struct vmm_boot_config boot = VMM_BOOT_CONFIG_INIT;
-	char cmdline[2048] = "console=ttyS0";
+	char cmdline[2048];
 	struct vmm *vm;
 	int status;
 
@@ -64,12 +64,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: minimal KERNEL INITRD [CMDLINE...]\n");
 		return 2;
 	}
+	snprintf(cmdline, sizeof(cmdline), "console=%s", vmm_serial_name());
 	for (int i = 3; i < argc; i++)
 		snprintf(cmdline + strlen(cmdline), sizeof(cmdline) - strlen(cmdline), " %s", argv[i]);
 	boot.kernel_path = argv[1];
 	boot.initrd_path = argv[2];
 	boot.cmdline = cmdline;
-
 	config.ram_bytes = 512 << 20;
 	if (vmm_create(&config, &vm) < 0)
 		return fail("create a guest");

@@ -181,31 +181,39 @@ static int add_consoles(struct machine *m, const struct options *o, struct termi
 	return 0;
 }
 
+/* How Linux is told to use the serial port before it has a driver for it. */
+#ifdef __x86_64__
+#define EARLY_CONSOLE	"earlyprintk=ttyS0"
+#else
+#define EARLY_CONSOLE	"earlycon"
+#endif
+
 /*
  * The console that Linux is told of. With both, the serial port is a boot console,
- * which ends when the driver of the virtio console has come up.
+ * which ends when the driver of the virtio console has come up. @words has room.
  */
-static const char *console_words(const struct options *o)
+static const char *console_words(const struct options *o, char *words, size_t room)
 {
 	if (o->append && (strncmp(o->append, "console=", 8) == 0 || strstr(o->append, " console=")))
 		return "";
 	switch (o->console) {
 	case CONSOLE_SERIAL:
-		return "console=ttyS0 ";
+		snprintf(words, room, "console=%s ", vmm_serial_name());
+		return words;
 	case CONSOLE_VIRTIO:
 		return "console=hvc0 ";
 	default:
-		return "earlyprintk=ttyS0 console=hvc0 ";
+		return EARLY_CONSOLE " console=hvc0 ";
 	}
 }
 
 static int boot(struct machine *m, const struct options *o)
 {
 	struct vmm_boot_config config = VMM_BOOT_CONFIG_INIT;
-	char *cmdline;
+	char *cmdline, words[64];
 	int r;
 
-	if (asprintf(&cmdline, "%s%s", console_words(o), o->append ? o->append : "") < 0) {
+	if (asprintf(&cmdline, "%s%s", console_words(o, words, sizeof(words)), o->append ? o->append : "") < 0) {
 		say("out of memory");
 		return -1;
 	}

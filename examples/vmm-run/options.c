@@ -27,11 +27,12 @@ static const char help[] =
 	"  vmm-run --query               say what this machine's KVM offers\n"
 	"\n"
 	"What it boots\n"
-	"  -k, --kernel FILE             a bzImage or an ELF vmlinux\n"
+	"  -k, --kernel FILE             a bzImage or an ELF vmlinux; an Image or Image.gz\n"
+	"                                on other architectures\n"
 	"  -i, --initrd FILE\n"
 	"  -a, --append WORDS            the kernel's command line; the console chosen is named\n"
 	"                                in front of it, unless it names one itself\n"
-	"      --boot auto|bzimage|pvh|elf    how to enter the kernel (auto)\n"
+	"      --boot auto|bzimage|pvh|elf|image    how to enter the kernel (auto)\n"
 	"\n"
 	"The machine\n"
 	"  -c, --cpus N                  (1)\n"
@@ -58,9 +59,9 @@ static const char help[] =
 	"\n"
 	"Console\n"
 	"      --console serial|virtio|both   (serial)\n"
-	"          serial: ttyS0, which every kernel has built in\n"
+	"          serial: which every kernel has built in\n"
 	"          virtio: hvc0, faster and knows the terminal's size; needs the guest's driver\n"
-	"          both: hvc0, with the kernel's messages on ttyS0 until its driver is there\n"
+	"          both: hvc0, with the kernel's messages on the serial port until its driver is there\n"
 	"  On a terminal, Ctrl-] is the escape key; Ctrl-] h says what may follow it.\n"
 	"\n"
 	"Running\n"
@@ -127,6 +128,7 @@ static const struct option long_options[] = {
 static const struct choice protocols[] = {
 	{ "auto", VMM_BOOT_AUTO },
 	{ "bzimage", VMM_BOOT_BZIMAGE },
+	{ "image", VMM_BOOT_IMAGE },
 	{ "pvh", VMM_BOOT_PVH },
 	{ "elf", VMM_BOOT_ELF },
 	{ NULL, 0 },

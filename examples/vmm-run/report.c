@@ -97,6 +97,14 @@ static void print_x86(const struct vmm_x86_regs *r)
 	fprintf(stderr, "  idt base %016" PRIx64 "  limit %04x\n", r->idt_base, r->idt_limit);
 }
 
+static void print_general(const char *name, const uint64_t *x, int nr, uint64_t pc, uint64_t status)
+{
+	fprintf(stderr, "  pc %016" PRIx64 "  status %016" PRIx64 "\n", pc, status);
+	for (int i = 0; i < nr; i++)
+		fprintf(stderr, "  %s%-2d %016" PRIx64 "%s", name, i, x[i],
+			i % 4 == 3 || i == nr - 1 ? "\n" : "");
+}
+
 void report_crash(const struct vmm_stop_info *info)
 {
 	say("the guest crashed: %s", info->words);
@@ -106,4 +114,10 @@ void report_crash(const struct vmm_stop_info *info)
 	fprintf(stderr, "\n");
 	if (info->regs.arch == VMM_ARCH_X86_64)
 		print_x86(&info->regs.x86);
+	else if (info->regs.arch == VMM_ARCH_AARCH64)
+		print_general("x", info->regs.aarch64.x, 31, info->regs.aarch64.pc,
+			      info->regs.aarch64.pstate);
+	else if (info->regs.arch == VMM_ARCH_RISCV64)
+		print_general("x", info->regs.riscv64.x, 32, info->regs.riscv64.pc,
+			      info->regs.riscv64.sstatus);
 }

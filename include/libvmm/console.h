@@ -3,7 +3,7 @@
  * <libvmm/console.h> - give a guest a console, and write what stands behind it.
  *
  * Two front ends: virtio console (vmm_add_console(), hvc0 in Linux) and the
- * 16550 serial port (vmm_add_serial(), ttyS0). A backend (struct vmm_chardev)
+ * serial port (vmm_add_serial(), vmm_serial_name()). A backend (struct vmm_chardev)
  * serves either.
  *
  * A reader that stalls never grows memory. By default it never blocks the guest
@@ -158,8 +158,11 @@ struct vmm_console_config {
 VMM_API int vmm_add_console(struct vmm *vm, const struct vmm_console_config *config,
 			    struct vmm_device **ret_dev) VMM_MUST_CHECK;
 
+/** What Linux calls the serial port of a machine here: "ttyS0", or "ttyAMA0". Static. Any thread. */
+VMM_API const char *vmm_serial_name(void);
+
 /**
- * Connect the first serial port (16550A at port 0x3f8, IRQ 4 on x86_64). Without
+ * Connect the first serial port (a 16550A at port 0x3f8, IRQ 4, on x86_64; a PL011 on aarch64). Without
  * it that port does not exist.
  *
  * Returns 0, -EINVAL, -E2BIG, -EBUSY (started, or connected already),

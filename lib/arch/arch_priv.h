@@ -237,6 +237,7 @@ void vmm__arch_machine_power_button(struct arch_machine *machine);
 /* The first serial port: which kind, and where: on @ports or @mmio at @base, wired to @gsi. */
 struct arch_serial {
 	const struct serial_model *model;
+	const char *name;		/* Linux's; NULL: ttyS0 */
 	bool port;
 	uint64_t base;
 	uint32_t gsi;

@@ -145,6 +145,13 @@ static int add_serial(struct vmm *vm, const struct vmm_console_config *c)
 	return r;
 }
 
+const char *vmm_serial_name(void)
+{
+	const char *name = vmm__arch_serial()->name;
+
+	return name ? name : "ttyS0";
+}
+
 int vmm_add_serial(struct vmm *vm, const struct vmm_console_config *config)
 {
 	struct vmm_console_config c;

@@ -108,6 +108,7 @@ const struct arch_serial *vmm__arch_serial(void)
 {
 	static const struct arch_serial uart = {
 		.model = &vmm__serial_pl011,
+		.name = "ttyAMA0",
 		.base = A64_UART_BASE,
 		.gsi = A64_GSI_UART,
 	};
