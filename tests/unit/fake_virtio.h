@@ -39,7 +39,7 @@ static struct {
 	struct loop_cancel cancel;
 	struct device_host host;
 	struct vmm_device *dev;
-	int queue_interrupts[2];
+	int queue_interrupts[VMM_DEVICE_QUEUES_MAX];
 	int config_interrupts;
 	int broken;
 	int add_result;			/* what vmm_add_device() is to answer */
