@@ -230,6 +230,8 @@ static int boot(struct machine *m, const struct options *o)
 
 static int plug(struct machine *m, const struct options *o, struct terminal *terminal)
 {
+	const char *failed;
+
 	if (add_consoles(m, o, terminal) < 0)
 		return -1;
 	for (uint32_t i = 0; i < o->nr_disks; i++) {
@@ -242,6 +244,9 @@ static int plug(struct machine *m, const struct options *o, struct terminal *ter
 	}
 	if (!o->no_rng && vmm_add_rng(m->vm, NULL, NULL) < 0)
 		return fail("--rng", NULL);
+	failed = extras_plug(m->vm, &o->extras);
+	if (failed)
+		return fail(failed, NULL);
 	return boot(m, o);
 }
 

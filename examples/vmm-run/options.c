@@ -55,6 +55,8 @@ static const char help[] =
 	"          plain: no offloads    queues: of a tap    rate: bytes a second, each way\n"
 	"  -f, --forward [udp:]HOSTPORT:GUESTPORT   from 127.0.0.1 here to --net user\n"
 	"      --rng on|off              a source of entropy (on)\n"
+	"      --vsock PATH[,cid=N]      sockets to the guest: connect to PATH and say \"CONNECT PORT\";\n"
+	"                                from it, to CID 2: listen at PATH_PORT (cid 3)\n"
 	"  \"thread\" gives a disk or a network a thread of its own.\n"
 	"\n"
 	"Console\n"
@@ -90,6 +92,7 @@ enum {
 	OPT_NAME,
 	OPT_RAM_DISK,
 	OPT_RNG,
+	OPT_VSOCK,
 	OPT_CONSOLE,
 	OPT_REBOOT,
 	OPT_LOG,
@@ -116,6 +119,7 @@ static const struct option long_options[] = {
 	{ "net", required_argument, NULL, 'n' },
 	{ "forward", required_argument, NULL, 'f' },
 	{ "rng", required_argument, NULL, OPT_RNG },
+	{ "vsock", required_argument, NULL, OPT_VSOCK },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", required_argument, NULL, OPT_REBOOT },
 	{ "log", required_argument, NULL, OPT_LOG },
@@ -301,6 +305,8 @@ static int take(struct options *o, int option)
 		return forward(o, optarg);
 	case OPT_RNG:
 		return set_choice(&o->no_rng, "rng", switches);
+	case OPT_VSOCK:
+		return extras_vsock(&o->extras, optarg);
 	case OPT_CONSOLE:
 		return choose("console", optarg, consoles, &o->console);
 	case OPT_REBOOT:

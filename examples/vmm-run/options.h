@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <libvmm/net.h>
 
+#include "extras.h"
+
 #define MAX_DISKS	24
 #define MAX_NETS	8
 #define MAX_FORWARDS	32
@@ -80,6 +82,7 @@ struct options {
 	uint32_t nr_forwards;
 	uint32_t pins[MAX_PINS];
 	uint32_t nr_pins;
+	struct extras extras;
 };
 
 /*

@@ -368,6 +368,8 @@ def wrong_usage_is_told_with_what_was_expected():
         (["--kernel", GUEST, "--net", "user", "--forward", "80"], b"GUESTPORT"),
         (["--kernel", GUEST, "--net", "user", "--forward", "70000:80"], b"GUESTPORT"),
         (["--kernel", GUEST, "--pin", "x"], b"CPUs"),
+        (["--kernel", GUEST, "--vsock", "/x,cid=2"], b"cid="),
+        (["--kernel", GUEST, "--vsock", "/x", "--vsock", "/y"], b"only one"),
     ]
     for options, words in table:
         got = say(*options)
@@ -391,6 +393,7 @@ def what_cannot_be_started_is_told_with_its_name():
             (["--kernel", GUEST, "--memory", "900T"], b"cannot make a guest"),
             (["--kernel", GUEST, "--pin", "4000"], b"4000"),
             (["--kernel", GUEST, "--boot", "bzimage"], b"bzImage"),
+            (["--kernel", GUEST, "--vsock", odd], b"--vsock"),
         ]
         for options, words in table:
             got = say(*options)
@@ -418,10 +421,13 @@ def a_machine_with_everything_starts_and_ends():
         disks += ["--disk", f"{folder}/a,b,ro,thread", "--disk", f"{folder}/c,serial=see,thread", "--ram-disk", "1M"]
         for transport in "pci", "mmio":
             with Run("--cpus", "2", "--transport", transport, "--net", "user,thread,plain,mtu=1400,rate=1G,mac=02:00:00:00:00:01",
-                     "--console", "both", "--name", "all", "--pin", "0", "--prealloc", "--thp", *disks) as run:
+                     "--console", "both", "--name", "all", "--pin", "0", "--prealloc", "--thp",
+                     "--vsock", f"{folder}/v,s,cid=77", *disks) as run:
                 run.expect(b"ready")
+                assert os.path.exists(f"{folder}/v,s")
                 run.type(b"o")
                 run.ends(POWEROFF)
+            assert not os.path.exists(f"{folder}/v,s")
 
 
 def query_help_and_version_are_printed():

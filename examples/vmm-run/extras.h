@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * extras.h - ways between host and guest beside disks, networks and the terminal.
+ */
+#ifndef VMM_RUN_EXTRAS_H
+#define VMM_RUN_EXTRAS_H
+
+#include <stdint.h>
+#include <libvmm/common.h>
+
+/* What was asked for; the strings are those of the command line. */
+struct extras {
+	const char *vsock;	/* path; NULL: no socket device */
+	uint64_t vsock_cid;	/* 0: the default */
+};
+
+/* --vsock PATH[,cid=N]. As options_parse(). */
+int extras_vsock(struct extras *e, char *text);
+
+/* Plug them in. Returns 0, or the name of the option that failed: vmm_last_error() says why. */
+const char *extras_plug(struct vmm *vm, const struct extras *e);
+
+#endif
