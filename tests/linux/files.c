@@ -57,7 +57,7 @@ void files_end(void)
 	rmdir(folder);
 }
 
-static char *path_of(const char *name)
+char *files_path(const char *name)
 {
 	char *path;
 
@@ -105,7 +105,7 @@ char *files_copy_disk(const char *name)
 {
 	static char block[65536];
 	const char *source = files_image(FILE_DISK, "");
-	char *path = path_of(name);
+	char *path = files_path(name);
 	int in = open(source, O_RDONLY | O_CLOEXEC);
 	int out = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	off_t at = 0;
@@ -127,7 +127,7 @@ char *files_copy_disk(const char *name)
 
 void files_check_disk(const char *path)
 {
-	char *log = path_of("e2fsck.log");
+	char *log = files_path("e2fsck.log");
 	const char *const e2fsck[] = { "/sbin/e2fsck", "-fn", path, NULL };
 	int status = spawn(e2fsck, log);
 
@@ -140,7 +140,7 @@ void files_check_disk(const char *path)
 
 char *files_make(const char *name, const char *source, uint64_t bytes)
 {
-	char *path = path_of(name);
+	char *path = files_path(name);
 	int in = source ? open(source, O_RDONLY | O_CLOEXEC) : -1;
 	int out = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 

@@ -23,6 +23,9 @@ const char *files_image(enum file_kind kind, const char *kernel);
 void files_begin(void);
 void files_end(void);
 
+/* The path of @name in that folder. The caller frees it. */
+char *files_path(const char *name);
+
 /* A copy of the ext4 template, with its holes. The caller frees the path. */
 char *files_copy_disk(const char *name);
 

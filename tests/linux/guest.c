@@ -126,6 +126,8 @@ void guest_open(struct guest *g, const struct guest_spec *spec)
 	add_consoles(g);
 	add_disks(g);
 	add_net(g);
+	if (spec->plug)
+		spec->plug(g->vm, spec->plug_data);
 	must(vmm_add_rng(g->vm, NULL, NULL), "rng");
 	if (spec->words)
 		guest_load(g, spec->words);

@@ -30,6 +30,8 @@ struct guest_spec {
 	bool net;			/* user mode; or: */
 	struct vmm_netdev *netdev;	/* the guest's from then on */
 	uint32_t net_flags;		/* VMM_NET_* */
+	void (*plug)(struct vmm *vm, void *data);	/* for devices of the scenario's own */
+	void *plug_data;
 	bool serial;			/* its console is the serial port alone */
 	struct vmm_loop *loop;		/* driven by the waits; one with a thread */
 };

@@ -31,6 +31,7 @@ void features_add(void);
 void net_add(void);
 void pair_add(void);
 void refuse_add(void);
+void vsock_add(void);
 
 /* End the scenario that runs. */
 noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -308,6 +308,7 @@ int main(int argc, char **argv)
 	life_add();
 	pair_add();
 	refuse_add();
+	vsock_add();
 	if (wish.list)
 		return list(&wish);
 	signal(SIGPIPE, SIG_IGN);
