@@ -13,6 +13,7 @@
 #ifndef LIBVMM_CONSOLE_H
 #define LIBVMM_CONSOLE_H
 
+#include <stdbool.h>
 #include <libvmm/common.h>
 #include <libvmm/loop.h>
 
@@ -50,6 +51,12 @@ struct vmm_console_ops {
 
 	/* Free @state. Called once, after detach(). Optional. */
 	void (*destroy)(void *state);
+
+	/*
+	 * A program in the guest has opened the port, or closed it (named ports only).
+	 * Input that comes while it is closed waits. Optional.
+	 */
+	void (*guest_open)(void *state, bool open);
 };
 
 /**
@@ -71,6 +78,21 @@ VMM_API void vmm_console_destroy(struct vmm_chardev *chardev);
  */
 VMM_API uint64_t vmm_console_dropped(const struct vmm_chardev *chardev);
 
+/** What went on so far. */
+struct vmm_console_stats {
+	size_t size;			/* sizeof(struct vmm_console_stats), set by the caller */
+	uint64_t from_guest;		/* bytes that the backend took */
+	uint64_t to_guest;		/* bytes that the guest took */
+	uint64_t dropped;		/* bytes of the guest's that the backend did not take */
+	uint64_t guest_open;		/* 1: a program in the guest has the named port open */
+};
+
+#define VMM_CONSOLE_STATS_INIT	VMM_SIZED(struct vmm_console_stats)
+
+/** Read them, without stopping anything. Returns 0 or -EINVAL. Threads as vmm_console_dropped(). */
+VMM_API int vmm_console_stats(const struct vmm_chardev *chardev,
+			      struct vmm_console_stats *ret_stats);
+
 /** Input for the guest: copied. Returns how many bytes were taken. On the loop only. */
 VMM_API size_t vmm_console_port_input(struct vmm_console_port *port, const void *data, size_t len);
 
@@ -80,6 +102,13 @@ VMM_API void vmm_console_port_writable(struct vmm_console_port *port);
 /** The terminal's size, in characters (VIRTIO 1.2, 5.3.4). On the loop only. */
 VMM_API void vmm_console_port_resize(struct vmm_console_port *port, uint16_t columns,
 				     uint16_t rows);
+
+/**
+ * There is somebody behind the backend, or nobody any more: a guest that reads a
+ * named port gets the end of file then. At first there is somebody, unless attach()
+ * says otherwise. On the loop only.
+ */
+VMM_API void vmm_console_port_connected(struct vmm_console_port *port, bool connected);
 
 /* ---- built-in backends ---- */
 
@@ -102,6 +131,18 @@ VMM_API int vmm_console_open_fd(int input_fd, int output_fd,
  */
 VMM_API int vmm_console_open_pty(struct vmm_chardev **ret_chardev,
 				 const char **ret_path) VMM_MUST_CHECK;
+
+/**
+ * A unix socket of its own at @path (copied, up to 107 bytes), made when the backend is
+ * plugged in and removed when the guest is destroyed: one client at a time, others wait until it
+ * has gone. While there is none, output is refused, and the guest is told
+ * (vmm_console_port_connected()). Up to 64 KiB of output wait for a client that does not
+ * read. Who may connect is a matter of the folder's permissions.
+ *
+ * Returns 0, -EINVAL or -ENOMEM. Any thread. -EADDRINUSE (there is such a file already:
+ * remove it if it was left behind), -ENOENT, -EACCES, … come from vmm_add_console().
+ */
+VMM_API int vmm_console_open_unix(const char *path, struct vmm_chardev **ret_chardev) VMM_MUST_CHECK;
 
 struct vmm_ring;		/* the reader's side of a ring console */
 
@@ -138,23 +179,48 @@ VMM_API void vmm_ring_close(struct vmm_ring *ring);
 
 enum {
 	VMM_CONSOLE_WAIT	= 1 << 0,	/* output waits for the backend instead of being dropped */
+	VMM_CONSOLE_HVC		= 1 << 1,	/* of a named port: a further console, hvc1 … in Linux */
 };
 
-/** A virtio console (VIRTIO 1.2, 5.3) or a serial port. */
+#define VMM_CONSOLE_NAMED_MAX	30	/* named ports of one device */
+
+/**
+ * A port by its name: a way for bytes between a program in the guest, which opens
+ * /sys/class/virtio-ports/…/name (where udev runs, /dev/virtio-ports/NAME), and the backend.
+ */
+struct vmm_console_named {
+	struct vmm_chardev *backend;	/* the guest's on success, else the caller's */
+	const char *name;		/* copied; 1 .. 63 bytes, without '/', once in a device */
+	uint32_t flags;			/* VMM_CONSOLE_* */
+	uint16_t columns, rows;		/* of a VMM_CONSOLE_HVC one, as below */
+};
+
+/**
+ * A virtio console (VIRTIO 1.2, 5.3) or a serial port.
+ *
+ * A device may have a console, named ports, or both. With both, Linux before 6.15
+ * takes the terminal's columns for its rows when the size changes; consoles whose size
+ * matters get a device without named ports.
+ */
 struct vmm_console_config {
 	size_t size;			/* sizeof(struct vmm_console_config) */
-	struct vmm_chardev *backend;	/* the guest's on success, else the caller's */
+	struct vmm_chardev *backend;	/* the guest's on success, else the caller's; NULL: no console,
+					   only named ports */
 	const char *name;		/* copied; default "console" or "serial" */
-	uint32_t flags;			/* VMM_CONSOLE_* */
+	uint32_t flags;			/* VMM_CONSOLE_WAIT */
 	uint32_t transport;		/* enum vmm_transport of <libvmm/device.h>; not for serial */
 	uint16_t columns, rows;		/* the terminal's size at first; 0: not told; not for serial */
-	uint32_t reserved;
+	uint32_t nr_ports;		/* up to VMM_CONSOLE_NAMED_MAX; not for serial */
 	struct vmm_loop *loop;		/* borrowed; default the guest's */
+	const struct vmm_console_named *ports;	/* read during the call */
 };
 
 #define VMM_CONSOLE_CONFIG_INIT	VMM_SIZED(struct vmm_console_config)
 
-/** Plug in a virtio console. Returns and threads as vmm_add_device(). */
+/**
+ * Plug in a virtio console, or named ports. Returns and threads as vmm_add_device(), and what a
+ * backend's attach says; all backends are still the caller's then.
+ */
 VMM_API int vmm_add_console(struct vmm *vm, const struct vmm_console_config *config,
 			    struct vmm_device **ret_dev) VMM_MUST_CHECK;
 

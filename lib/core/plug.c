@@ -163,8 +163,8 @@ int vmm_add_serial(struct vmm *vm, const struct vmm_console_config *config)
 	if (r < 0)
 		return r;
 	if (!c.backend || (c.flags & ~(uint32_t)VMM_CONSOLE_WAIT) || c.transport || c.columns ||
-	    c.rows || c.reserved)
-		return vmm__fail(-EINVAL, "a serial port needs a backend, and has neither transport nor size");
+	    c.rows || c.nr_ports || c.ports)
+		return vmm__fail(-EINVAL, "a serial port needs a backend, and has neither transport, size nor ports");
 
 	r = vmm__state_claim(vm, true, "vmm_add_serial");
 	if (r < 0)

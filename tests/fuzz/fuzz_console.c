@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_console.c - the virtio console (and, by a bit of the first byte, the entropy
- * device) under a driver that writes anything into its rings and its backend's moods.
+ * fuzz_console.c - the virtio console, by bits of the first byte with named ports (or the
+ * entropy device), under a driver that writes anything into its rings and its backends' moods.
  *
  * Checked beside memory safety: nothing is written but the rings and the buffers that
  * the driver offered as writable, none of which lies in the upper part of the memory.
@@ -9,18 +9,23 @@
 #include <assert.h>
 #include <stdint.h>
 
+#include <linux/virtio_console.h>
 #include <libvmm/rng.h>
 #include "../unit/fake_virtio.h"
 #include "backends/console/console_priv.h"
 
 enum { IN_AT = DATA, OUT_AT = DATA + (RAM - DATA) / 2 };
 
-static struct vmm_console_port *port;
+enum { PORTS = 3 };
+
+/* The backends: what stands behind port n has ports[n] as its state. */
+static struct vmm_console_port *ports[PORTS];
 static size_t room, input_left;
+static unsigned joined;		/* the port that output of the first one goes to; 0: none */
 
 static int back_attach(void *state, struct vmm_console_port *p, struct vmm_loop *loop)
 {
-	port = p;
+	*(struct vmm_console_port **)state = p;
 	return 0;
 }
 
@@ -31,15 +36,17 @@ static size_t back_write(void *state, const void *data, size_t len)
 	/* Touch all of it; the front end gives no more at once. */
 	assert(len <= sizeof(copy));
 	memcpy(copy, data, len);
+	if (state == &ports[0] && joined)
+		return vmm_console_port_input(ports[joined], data, len);
 	if (len > room)
 		len = room;
 	room -= len;
 	if (room & 1)
-		vmm_console_port_writable(port);
+		vmm_console_port_writable(*(struct vmm_console_port **)state);
 	return len;
 }
 
-static void give_input(void)
+static void give_input(struct vmm_console_port *port)
 {
 	static const char letters[1 << 12] = { 1 };
 	size_t n = vmm_console_port_input(port, letters, input_left);
@@ -50,12 +57,18 @@ static void give_input(void)
 
 static void back_readable(void *state)
 {
-	give_input();
+	give_input(*(struct vmm_console_port **)state);
 }
 
 static void back_detach(void *state)
 {
-	port = NULL;
+	*(struct vmm_console_port **)state = NULL;
+}
+
+static void back_guest_open(void *state, bool open)
+{
+	if (open && room & 2)
+		give_input(*(struct vmm_console_port **)state);
 }
 
 static const struct vmm_console_ops back_ops = {
@@ -65,6 +78,7 @@ static const struct vmm_console_ops back_ops = {
 	.write = back_write,
 	.readable = back_readable,
 	.detach = back_detach,
+	.guest_open = back_guest_open,
 };
 
 struct input {
@@ -100,15 +114,38 @@ static void write_desc(struct input *in, uint32_t queue)
 	driver_desc(queue, i, addr, len, flags & 7, (uint16_t)next);
 }
 
+/* A message on the control queue that may well mean something. */
+static void send_control(struct input *in)
+{
+	static unsigned slot;
+	const uint32_t how = take(in, 1);
+	const struct virtio_console_control m = {
+		htole32(how & 3), htole16(how >> 2 & 7), htole16(how >> 5 & 3 ? 1 : 0),
+	};
+	uint32_t at = OUT_AT - 4096 + slot * 16;
+
+	memcpy(machine.ram + at, &m, sizeof(m));
+	driver_buffer(3, slot++ % ENTRIES, at, how & 0x80 ? how & 7 : sizeof(m), false);
+	slot %= ENTRIES;
+	driver_kick(3);
+}
+
 static void step(struct input *in, uint32_t nr_queues)
 {
 	uint32_t op = take(in, 1), queue = (op >> 4) % nr_queues;
+	struct vmm_console_port *port = ports[(op >> 4) % PORTS];
 
 	switch (op & 15) {
 	case 0: case 1: case 2:
 		write_desc(in, queue);
 		break;
-	case 3: case 4:
+	case 3:
+		if (nr_queues > 3) {
+			send_control(in);
+			break;
+		}
+		__attribute__((fallthrough));
+	case 4:
 		driver_offer(queue, (uint16_t)take(in, 1));
 		break;
 	case 5:
@@ -129,13 +166,15 @@ static void step(struct input *in, uint32_t nr_queues)
 	case 11:
 		input_left = take(in, 1) * 16;
 		if (port)
-			give_input();
+			give_input(port);
 		break;
 	case 12:
 		vmm__device_write_config(machine.dev, take(in, 1), 1u << (take(in, 1) & 3), 'x');
 		break;
 	case 13:
-		if (port)
+		if (port && op & 0x80)
+			vmm_console_port_connected(port, take(in, 1) & 1);
+		else if (port)
 			vmm_console_port_resize(port, (uint16_t)take(in, 1), (uint16_t)take(in, 1));
 		break;
 	case 14:
@@ -147,13 +186,34 @@ static void step(struct input *in, uint32_t nr_queues)
 	}
 }
 
-static void add_console(uint32_t flags)
+static struct vmm_chardev *backend(unsigned i)
 {
-	struct vmm_console_config config = VMM_CONSOLE_CONFIG_INIT;
+	struct vmm_chardev *chardev;
 
-	if (vmm_console_create(&back_ops, NULL, &config.backend) < 0)
+	if (vmm_console_create(&back_ops, &ports[i], &chardev) < 0)
 		abort();
+	return chardev;
+}
+
+static void add_console(uint32_t first)
+{
+	const uint32_t flags = first & 1 ? VMM_CONSOLE_WAIT : 0;
+	struct vmm_console_config config = VMM_CONSOLE_CONFIG_INIT;
+	struct vmm_console_named named[PORTS - 1] = {
+		{ .name = "one", .flags = flags },
+		{ .name = "two", .flags = flags | VMM_CONSOLE_HVC, .columns = 80, .rows = 25 },
+	};
+
+	config.backend = backend(0);
 	config.flags = flags;
+	if (first & 4) {
+		for (unsigned i = 1; i < PORTS; i++)
+			named[i - 1].backend = backend(i);
+		config.ports = named;
+		config.nr_ports = PORTS - 1;
+		joined = first >> 3 & 3;
+		joined = joined < PORTS ? joined : 0;
+	}
 	if (vmm_add_console(THE_VM, &config, NULL) < 0)
 		abort();
 }
@@ -168,13 +228,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!machine.loop)
 		machine_make();
 	memset(machine.ram, 0, RAM);
-	port = NULL;
-	room = input_left = 0;
+	room = input_left = joined = 0;
 	if (first & 2) {
 		if (vmm_add_rng(THE_VM, NULL, NULL) < 0)
 			abort();
 	} else {
-		add_console(first & 1 ? VMM_CONSOLE_WAIT : 0);
+		add_console(first);
 	}
 	driver_start();
 

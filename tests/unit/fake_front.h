@@ -30,6 +30,8 @@ struct fake_front {
 	int writables;
 	int resizes;
 	uint16_t columns, rows;
+	int connects;			/* each time somebody came or went */
+	bool connected;
 };
 
 static inline size_t fake_input(void *state, const void *data, size_t len)
@@ -63,8 +65,17 @@ static inline void fake_resize(void *state, uint16_t columns, uint16_t rows)
 	f->rows = rows;
 }
 
+static inline void fake_connected(void *state, bool connected)
+{
+	struct fake_front *f = state;
+
+	f->connects++;
+	f->connected = connected;
+}
+
 static const struct console_front fake_front_ops = {
 	.input = fake_input, .writable = fake_writable, .resize = fake_resize,
+	.connected = fake_connected,
 };
 
 static inline struct fake_front *front_create(void)

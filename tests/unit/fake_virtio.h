@@ -24,9 +24,9 @@
 #include "transport/transport_priv.h"
 
 enum {
-	QUEUE_BYTES	= 0x10000,	/* of guest memory for the rings of each queue */
-	AVAIL_AT	= 0x4000,
-	USED_AT		= 0x8000,
+	QUEUE_BYTES	= 0x4000,	/* of guest memory for the rings of each queue */
+	AVAIL_AT	= 0x1000,
+	USED_AT		= 0x2000,
 	DATA		= 0x40000,
 	RAM		= 0x100000,
 	ENTRIES		= 64,

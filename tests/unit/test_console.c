@@ -171,9 +171,9 @@ START_TEST(a_config_that_cannot_be_is_refused_and_leaves_the_backend)
 	config.flags = 1u << 31;
 	ck_assert_int_eq(vmm_add_console(THE_VM, &config, NULL), -EINVAL);
 	config.flags = 0;
-	config.reserved = 1;
+	config.nr_ports = 1;
 	ck_assert_int_eq(vmm_add_console(THE_VM, &config, NULL), -EINVAL);
-	config.reserved = 0;
+	config.nr_ports = 0;
 	machine.add_result = -ENOSPC;
 	ck_assert_int_eq(vmm_add_console(THE_VM, &config, NULL), -ENOSPC);
 	machine.add_result = 0;

@@ -49,7 +49,22 @@ void vmm_console_destroy(struct vmm_chardev *chardev)
 
 uint64_t vmm_console_dropped(const struct vmm_chardev *chardev)
 {
-	return __atomic_load_n(&chardev->dropped, __ATOMIC_RELAXED);
+	return __atomic_load_n(&chardev->stats.dropped, __ATOMIC_RELAXED);
+}
+
+int vmm_console_stats(const struct vmm_chardev *chardev, struct vmm_console_stats *ret_stats)
+{
+	struct vmm_console_stats stats = VMM_CONSOLE_STATS_INIT;
+
+	if (!chardev || !ret_stats || ret_stats->size < sizeof(size_t))
+		return vmm__fail(-EINVAL, "no console backend, or no place for its figures");
+
+	stats.from_guest = __atomic_load_n(&chardev->stats.from_guest, __ATOMIC_RELAXED);
+	stats.to_guest = __atomic_load_n(&chardev->stats.to_guest, __ATOMIC_RELAXED);
+	stats.dropped = __atomic_load_n(&chardev->stats.dropped, __ATOMIC_RELAXED);
+	stats.guest_open = __atomic_load_n(&chardev->stats.guest_open, __ATOMIC_RELAXED);
+	vmm__config_answer(ret_stats, ret_stats->size, &stats, sizeof(stats));
+	return 0;
 }
 
 /* ---- what a front end calls ---- */
@@ -104,12 +119,23 @@ size_t vmm__console_write(struct vmm_console_port *port, const void *data, size_
 	struct vmm_chardev *chardev = port->chardev;
 	size_t taken = len > 0 ? chardev->ops.write(chardev->state, data, len) : 0;
 
-	return taken < len ? taken : len;
+	taken = taken < len ? taken : len;
+	__atomic_fetch_add(&chardev->stats.from_guest, taken, __ATOMIC_RELAXED);
+	return taken;
 }
 
 void vmm__console_drop(struct vmm_console_port *port, size_t len)
 {
-	__atomic_fetch_add(&port->chardev->dropped, len, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&port->chardev->stats.dropped, len, __ATOMIC_RELAXED);
+}
+
+void vmm__console_guest_open(struct vmm_console_port *port, bool open)
+{
+	struct vmm_chardev *chardev = port->chardev;
+
+	__atomic_store_n(&chardev->stats.guest_open, open, __ATOMIC_RELAXED);
+	if (chardev->ops.guest_open)
+		chardev->ops.guest_open(chardev->state, open);
 }
 
 void vmm__console_readable(struct vmm_console_port *port)
@@ -124,7 +150,10 @@ void vmm__console_readable(struct vmm_console_port *port)
 
 size_t vmm_console_port_input(struct vmm_console_port *port, const void *data, size_t len)
 {
-	return len > 0 ? port->front->input(port->state, data, len) : 0;
+	size_t taken = len > 0 ? port->front->input(port->state, data, len) : 0;
+
+	__atomic_fetch_add(&port->chardev->stats.to_guest, taken, __ATOMIC_RELAXED);
+	return taken;
 }
 
 void vmm_console_port_writable(struct vmm_console_port *port)
@@ -135,4 +164,10 @@ void vmm_console_port_writable(struct vmm_console_port *port)
 void vmm_console_port_resize(struct vmm_console_port *port, uint16_t columns, uint16_t rows)
 {
 	port->front->resize(port->state, columns, rows);
+}
+
+void vmm_console_port_connected(struct vmm_console_port *port, bool connected)
+{
+	if (port->front->connected)
+		port->front->connected(port->state, connected);
 }

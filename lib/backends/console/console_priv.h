@@ -20,10 +20,10 @@ struct vmm_chardev {
 	struct vmm_console_ops ops;	/* a copy: what an older table lacks is NULL */
 	void *state;
 	struct vmm_console_port *port;	/* NULL: not plugged in */
-	uint64_t dropped;		/* atomic */
+	struct vmm_console_stats stats;	/* written on the loop, read anywhere: atomic, relaxed */
 };
 
-/* What a front end does. One const table per kind; all required. */
+/* What a front end does. One const table per kind; all required but connected(). */
 struct console_front {
 	/* Input: take what there is room for and return how much. */
 	size_t (*input)(void *state, const void *data, size_t len);
@@ -31,6 +31,8 @@ struct console_front {
 	void (*writable)(void *state);
 	/* The terminal has another size. */
 	void (*resize)(void *state, uint16_t columns, uint16_t rows);
+	/* Somebody is behind the backend, or nobody any more. */
+	void (*connected)(void *state, bool connected);
 };
 
 struct vmm_console_port {
@@ -58,6 +60,9 @@ size_t vmm__console_write(struct vmm_console_port *port, const void *data, size_
 
 /* Count output that is thrown away. Any thread. */
 void vmm__console_drop(struct vmm_console_port *port, size_t len);
+
+/* A program in the guest has opened the port, or closed it. */
+void vmm__console_guest_open(struct vmm_console_port *port, bool open);
 
 /* There is room again, after input() took less than all. */
 void vmm__console_readable(struct vmm_console_port *port);

@@ -125,6 +125,10 @@ static void look(void *data)
 static void in_end(struct stream *s, int error)
 {
 	in_unwatch(s);
+	if (s->ended) {
+		s->ended(s);
+		return;
+	}
 	if (error != -EIO || !s->look)
 		return;
 	s->in_away = true;

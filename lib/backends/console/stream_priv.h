@@ -34,6 +34,9 @@ struct stream {
 	struct vmm_timer *look;		/* for a terminal; NULL: it is none, or not attached */
 	bool in_away, out_away;		/* nobody at the terminal for now */
 
+	/* Input has ended; may finish the stream. For a backend that has other streams; optional. */
+	void (*ended)(struct stream *s);
+
 	unsigned char in_chunk[STREAM_CHUNK];
 };
 
