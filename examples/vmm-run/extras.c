@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <libvmm/console.h>
 #include <libvmm/vsock.h>
 
 #include "extras.h"
@@ -44,9 +45,47 @@ static int plug_vsock(struct vmm *vm, const struct extras *e)
 	return r;
 }
 
+int extras_port(struct extras *e, char *text)
+{
+	char *path = strchr(text, '=');
+
+	if (e->nr_ports == MAX_PORTS)
+		return wrong("port", text, "no more ports");
+	if (!path || path == text || path[1] == '\0')
+		return wrong("port", text, "NAME=PATH");
+	*path = '\0';
+	e->ports[e->nr_ports].name = text;
+	e->ports[e->nr_ports].path = path + 1;
+	e->nr_ports++;
+	return -1;
+}
+
+/* On a device of their own: the size of the console on another is right in every Linux then. */
+static int plug_ports(struct vmm *vm, const struct extras *e)
+{
+	struct vmm_console_named ports[MAX_PORTS] = { { 0 } };
+	struct vmm_console_config config = VMM_CONSOLE_CONFIG_INIT;
+	int r = 0;
+
+	for (uint32_t i = 0; i < e->nr_ports && r == 0; i++) {
+		ports[i].name = e->ports[i].name;
+		r = vmm_console_open_unix(e->ports[i].path, &ports[i].backend);
+	}
+	config.name = "ports";
+	config.ports = ports;
+	config.nr_ports = e->nr_ports;
+	if (r == 0)
+		r = vmm_add_console(vm, &config, NULL);
+	for (uint32_t i = 0; i < e->nr_ports && r < 0; i++)
+		vmm_console_destroy(ports[i].backend);
+	return r;
+}
+
 const char *extras_plug(struct vmm *vm, const struct extras *e)
 {
 	if (e->vsock && plug_vsock(vm, e) < 0)
 		return "--vsock";
+	if (e->nr_ports > 0 && plug_ports(vm, e) < 0)
+		return "--port";
 	return NULL;
 }

@@ -8,14 +8,21 @@
 #include <stdint.h>
 #include <libvmm/common.h>
 
+#define MAX_PORTS	30	/* VMM_CONSOLE_NAMED_MAX */
+
 /* What was asked for; the strings are those of the command line. */
 struct extras {
+	struct {
+		const char *name, *path;
+	} ports[MAX_PORTS];
+	uint32_t nr_ports;
 	const char *vsock;	/* path; NULL: no socket device */
 	uint64_t vsock_cid;	/* 0: the default */
 };
 
-/* --vsock PATH[,cid=N]. As options_parse(). */
+/* --vsock PATH[,cid=N] and --port NAME=PATH. As options_parse(). */
 int extras_vsock(struct extras *e, char *text);
+int extras_port(struct extras *e, char *text);
 
 /* Plug them in. Returns 0, or the name of the option that failed: vmm_last_error() says why. */
 const char *extras_plug(struct vmm *vm, const struct extras *e);

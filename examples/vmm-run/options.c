@@ -57,6 +57,7 @@ static const char help[] =
 	"      --rng on|off              a source of entropy (on)\n"
 	"      --vsock PATH[,cid=N]      sockets to the guest: connect to PATH and say \"CONNECT PORT\";\n"
 	"                                from it, to CID 2: listen at PATH_PORT (cid 3)\n"
+	"      --port NAME=PATH          /dev/virtio-ports/NAME in the guest, a unix socket here\n"
 	"  \"thread\" gives a disk or a network a thread of its own.\n"
 	"\n"
 	"Console\n"
@@ -93,6 +94,7 @@ enum {
 	OPT_RAM_DISK,
 	OPT_RNG,
 	OPT_VSOCK,
+	OPT_PORT,
 	OPT_CONSOLE,
 	OPT_REBOOT,
 	OPT_LOG,
@@ -120,6 +122,7 @@ static const struct option long_options[] = {
 	{ "forward", required_argument, NULL, 'f' },
 	{ "rng", required_argument, NULL, OPT_RNG },
 	{ "vsock", required_argument, NULL, OPT_VSOCK },
+	{ "port", required_argument, NULL, OPT_PORT },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", required_argument, NULL, OPT_REBOOT },
 	{ "log", required_argument, NULL, OPT_LOG },
@@ -307,6 +310,8 @@ static int take(struct options *o, int option)
 		return set_choice(&o->no_rng, "rng", switches);
 	case OPT_VSOCK:
 		return extras_vsock(&o->extras, optarg);
+	case OPT_PORT:
+		return extras_port(&o->extras, optarg);
 	case OPT_CONSOLE:
 		return choose("console", optarg, consoles, &o->console);
 	case OPT_REBOOT:

@@ -370,6 +370,7 @@ def wrong_usage_is_told_with_what_was_expected():
         (["--kernel", GUEST, "--pin", "x"], b"CPUs"),
         (["--kernel", GUEST, "--vsock", "/x,cid=2"], b"cid="),
         (["--kernel", GUEST, "--vsock", "/x", "--vsock", "/y"], b"only one"),
+        (["--kernel", GUEST, "--port", "agent"], b"NAME=PATH"),
     ]
     for options, words in table:
         got = say(*options)
@@ -394,6 +395,8 @@ def what_cannot_be_started_is_told_with_its_name():
             (["--kernel", GUEST, "--pin", "4000"], b"4000"),
             (["--kernel", GUEST, "--boot", "bzimage"], b"bzImage"),
             (["--kernel", GUEST, "--vsock", odd], b"--vsock"),
+            (["--kernel", GUEST, "--port", f"a={odd}"], b"--port"),
+            (["--kernel", GUEST, "--port", f"a={folder}/a", "--port", f"a={folder}/b"], b"called a"),
         ]
         for options, words in table:
             got = say(*options)
@@ -422,12 +425,12 @@ def a_machine_with_everything_starts_and_ends():
         for transport in "pci", "mmio":
             with Run("--cpus", "2", "--transport", transport, "--net", "user,thread,plain,mtu=1400,rate=1G,mac=02:00:00:00:00:01",
                      "--console", "both", "--name", "all", "--pin", "0", "--prealloc", "--thp",
-                     "--vsock", f"{folder}/v,s,cid=77", *disks) as run:
+                     "--vsock", f"{folder}/v,s,cid=77", "--port", f"agent={folder}/agent", *disks) as run:
                 run.expect(b"ready")
-                assert os.path.exists(f"{folder}/v,s")
+                assert os.path.exists(f"{folder}/v,s") and os.path.exists(f"{folder}/agent")
                 run.type(b"o")
                 run.ends(POWEROFF)
-            assert not os.path.exists(f"{folder}/v,s")
+            assert not os.path.exists(f"{folder}/v,s") and not os.path.exists(f"{folder}/agent")
 
 
 def query_help_and_version_are_printed():
