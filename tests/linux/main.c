@@ -307,6 +307,7 @@ int main(int argc, char **argv)
 	devices_add();
 	life_add();
 	pair_add();
+	ports_add();
 	refuse_add();
 	vsock_add();
 	if (wish.list)
