@@ -7,7 +7,7 @@
  * vmm_mem_iov() hands out host pointers for payload that is moved but never
  * interpreted (disk sectors, packets).
  *
- * Thread safety of all three: any thread, for as long as the guest exists.
+ * Thread safety of all: any thread, for as long as the guest exists.
  */
 #ifndef LIBVMM_MEMORY_H
 #define LIBVMM_MEMORY_H
@@ -51,6 +51,36 @@ VMM_API int vmm_mem_write(const struct vmm_mem *mem, vmm_gpa_t gpa,
  */
 VMM_API int vmm_mem_iov(const struct vmm_mem *mem, vmm_gpa_t gpa, uint64_t len,
 			unsigned access, struct iovec *iov, size_t max) VMM_MUST_CHECK;
+
+/** A range of guest memory. */
+struct vmm_mem_range {
+	vmm_gpa_t gpa;
+	uint64_t bytes;
+	uint64_t page_bytes;	/* of the host's pages behind it */
+	uint32_t access;	/* VMM_MEM_READ, and VMM_MEM_WRITE unless it is read-only */
+	uint32_t reserved;
+};
+
+/**
+ * Describe guest memory, in order of address: write up to @max ranges.
+ * Returns how many there are, which may be more.
+ */
+VMM_API size_t vmm_mem_ranges(const struct vmm_mem *mem, struct vmm_mem_range *ret_ranges,
+			      size_t max);
+
+/**
+ * Give the memory that @iov names (by vmm_mem_iov(), or of a device's chain) back to the
+ * host. It reads as zeros then, and takes memory again when it is next touched. Whole pages of
+ * the host's only; what is not guest memory, is read-only, or cannot be given back
+ * (a file on a file system without holes) is left as it is.
+ *
+ * Memory of huge pages (VMM_RAM_HUGE) is reserved when the guest is created. What is given
+ * back is not: when others have taken the host's last huge page meanwhile, touching it is
+ * SIGBUS, which ends the process. So only where the host keeps enough of them.
+ *
+ * Returns how many bytes were given back.
+ */
+VMM_API uint64_t vmm_mem_discard(const struct vmm_mem *mem, const struct iovec *iov, size_t n);
 
 #ifdef __cplusplus
 }

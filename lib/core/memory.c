@@ -13,6 +13,7 @@
 
 #include "core/error_priv.h"
 #include "core/memory_priv.h"
+#include "core/ram_priv.h"
 
 /* The host bytes at @gpa, and how many of @len lie in the same region. */
 static unsigned char *mem_span(const struct vmm_mem *mem, vmm_gpa_t gpa, uint64_t len,
@@ -186,4 +187,61 @@ int vmm__mem_store16(const struct vmm_mem *mem, vmm_gpa_t gpa, uint16_t value)
 
 	__atomic_store_n(p, htole16(value), __ATOMIC_RELEASE);
 	return 0;
+}
+
+/* ---- what there is, and giving it back ---- */
+
+static uint64_t page_bytes(const struct mem_region *r)
+{
+	return r->ram ? r->ram->page_bytes : (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t vmm_mem_ranges(const struct vmm_mem *mem, struct vmm_mem_range *ret_ranges, size_t max)
+{
+	for (size_t i = 0; i < mem->nr_regions && i < max; i++) {
+		const struct mem_region *r = &mem->regions[i];
+
+		ret_ranges[i] = (struct vmm_mem_range){
+			.gpa = r->gpa,
+			.bytes = r->size,
+			.page_bytes = page_bytes(r),
+			.access = VMM_MEM_READ | (r->read_only ? 0 : VMM_MEM_WRITE),
+		};
+	}
+	return mem->nr_regions;
+}
+
+/* The region that holds all of the segment and may be written, or NULL. */
+static const struct mem_region *region_of(const struct vmm_mem *mem, const struct iovec *iov)
+{
+	for (size_t i = 0; i < mem->nr_regions; i++) {
+		const struct mem_region *r = &mem->regions[i];
+		uintptr_t offset = (uintptr_t)iov->iov_base - (uintptr_t)r->host;
+
+		if (offset < r->size && iov->iov_len <= r->size - offset)
+			return r->read_only ? NULL : r;
+	}
+	return NULL;
+}
+
+uint64_t vmm_mem_discard(const struct vmm_mem *mem, const struct iovec *iov, size_t n)
+{
+	uint64_t done = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct mem_region *r = region_of(mem, &iov[i]);
+		uint64_t page, before, len;
+		unsigned char *start = iov[i].iov_base;
+
+		if (!r)
+			continue;
+		page = page_bytes(r);
+		before = -(uintptr_t)start & (page - 1);
+		if (iov[i].iov_len <= before)
+			continue;
+		len = (iov[i].iov_len - before) & ~(page - 1);
+		if (len > 0 && vmm__ram_discard(r->ram, start + before, len))
+			done += len;
+	}
+	return done;
 }

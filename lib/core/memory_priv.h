@@ -8,11 +8,14 @@
 
 #define MEM_REGIONS_MAX	8
 
+struct ram;
+
 struct mem_region {
 	vmm_gpa_t gpa;
 	uint64_t size;
 	unsigned char *host;
 	bool read_only;
+	const struct ram *ram;	/* what @host is a slice of; NULL: private memory of the process */
 };
 
 /* Sorted by gpa, disjoint, and fixed before the first vCPU runs: no lock. */

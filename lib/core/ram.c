@@ -192,6 +192,8 @@ int vmm__ram_init(struct ram *ram, const struct vmm_config *config)
 	*ram = (struct ram){ .fd = -1, .kind = config->ram_kind };
 	r = check_kind(config);
 	if (r == 0)
+		ram->page_bytes = page_bytes(config);
+	if (r == 0)
 		r = check_size(config, &ram->bytes);
 	if (r == 0 && ram->kind == VMM_RAM_FD)
 		r = file_given(ram, config);
@@ -227,4 +229,15 @@ int vmm__ram_clear(struct ram *ram)
 	/* A caller's file on a file system without holes. */
 	memset(ram->host, 0, ram->bytes);
 	return 0;
+}
+
+bool vmm__ram_discard(const struct ram *ram, unsigned char *host, uint64_t len)
+{
+	uint64_t offset;
+
+	if (!ram || ram->fd < 0)
+		return madvise(host, len, MADV_DONTNEED) == 0;
+	offset = ram->fd_offset + (uint64_t)(host - ram->host);
+	return fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+			 (off_t)len) == 0;
 }

@@ -132,6 +132,7 @@ static int make_memory(struct vmm *vm, const struct vmm_config *c)
 		};
 
 		region->host = vm->ram.host + offset;
+		region->ram = &vm->ram;
 		offset += region->size;
 		if (ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
 			return vmm__fail_errno("KVM does not take %llu MiB of RAM at 0x%llx",

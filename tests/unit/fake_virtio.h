@@ -84,6 +84,11 @@ struct vmm_loop *vmm_loop_of(struct vmm *vm)
 	return machine.loop;
 }
 
+struct vmm_mem *vmm_memory(struct vmm *vm)
+{
+	return &machine.mem;
+}
+
 int vmm_add_device(struct vmm *vm, const struct vmm_device_config *config,
 		   struct vmm_device **ret_dev)
 {

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/memory_priv.h"
+#include "core/ram_priv.h"
 
 /* Two adjacent regions, then a hole, then a read-only one. */
 enum { PAGE = 4096, LOW = 0x1000, NEXT = LOW + PAGE, ROM = NEXT + 2 * PAGE, ROM_END = ROM + PAGE };
@@ -130,6 +133,140 @@ START_TEST(a_file_is_read_into_memory_or_its_early_end_is_told)
 }
 END_TEST
 
+/* ---- what there is, and giving it back ---- */
+
+START_TEST(ranges_are_described_in_order)
+{
+	struct vmm_mem_range ranges[3];
+
+	memset(ranges, 0xee, sizeof(ranges));
+	ck_assert_uint_eq(vmm_mem_ranges(&mem, ranges, 2), 3);
+	ck_assert_uint_eq(ranges[0].gpa, LOW);
+	ck_assert_uint_eq(ranges[1].gpa, NEXT);
+	ck_assert_uint_eq(ranges[1].bytes, PAGE);
+	ck_assert_uint_eq(ranges[1].page_bytes, (uint64_t)sysconf(_SC_PAGESIZE));
+	ck_assert_uint_eq(ranges[1].access, VMM_MEM_READ | VMM_MEM_WRITE);
+	ck_assert_uint_eq(ranges[2].gpa, 0xeeeeeeeeeeeeeeee);
+	ck_assert_uint_eq(vmm_mem_ranges(&mem, ranges, 3), 3);
+	ck_assert_uint_eq(ranges[2].access, VMM_MEM_READ);
+	ck_assert_uint_eq(vmm_mem_ranges(&mem, NULL, 0), 3);
+}
+END_TEST
+
+enum { RAM = 16 * PAGE };
+
+/* Each row is a kind of RAM, and how much of its pages there is afterwards. */
+static const struct {
+	uint32_t kind;
+	bool given;
+} kinds[] = {
+	{ VMM_RAM_ANON, false }, { VMM_RAM_MEMFD, false }, { VMM_RAM_FD, true },
+};
+
+/* Bytes of a private mapping or a file that have memory behind them. */
+static uint64_t backed(const struct ram *ram)
+{
+	unsigned char there[RAM / PAGE];
+	struct stat st;
+	uint64_t n = 0;
+
+	if (ram->fd >= 0) {
+		ck_assert_int_eq(fstat(ram->fd, &st), 0);
+		return (uint64_t)st.st_blocks * 512;
+	}
+	ck_assert_int_eq(mincore(ram->host, RAM, there), 0);
+	for (size_t i = 0; i < RAM / PAGE; i++)
+		n += there[i] & 1;
+	return n * PAGE;
+}
+
+START_TEST(memory_that_is_given_back_is_the_hosts_and_reads_as_zeros)
+{
+	struct vmm_config config = VMM_CONFIG_INIT;
+	struct ram ram;
+	struct iovec iov[2];
+
+	config.ram_bytes = RAM;
+	config.ram_kind = kinds[_i].kind;
+	if (kinds[_i].given) {
+		config.ram_fd = memfd_create("given", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		config.ram_fd_offset = 2 * PAGE;
+		ck_assert_int_eq(ftruncate(config.ram_fd, RAM + 2 * PAGE), 0);
+	}
+	ck_assert_int_eq(vmm__ram_init(&ram, &config), 0);
+	ck_assert_uint_eq(ram.page_bytes, PAGE);
+	mem = (struct vmm_mem){
+		.regions = {
+			{ .gpa = 0, .size = 8 * PAGE, .host = ram.host, .ram = &ram },
+			{ .gpa = RAM, .size = 8 * PAGE, .host = ram.host + 8 * PAGE, .ram = &ram },
+		},
+		.nr_regions = 2,
+	};
+	memset(ram.host, 0x77, RAM);
+	ck_assert_uint_eq(backed(&ram), RAM);
+
+	/* A page and parts of two, in the first region; and two pages of the second. */
+	iov[0] = (struct iovec){ ram.host + PAGE / 2, 2 * PAGE };
+	iov[1] = (struct iovec){ ram.host + 10 * PAGE, 2 * PAGE };
+	ck_assert_uint_eq(vmm_mem_discard(&mem, iov, 2), 3 * PAGE);
+	ck_assert_uint_eq(backed(&ram), RAM - 3 * PAGE);
+	for (size_t i = 0; i < RAM; i++) {
+		size_t page = i / PAGE;
+
+		ck_assert_uint_eq(ram.host[i], page == 1 || page == 10 || page == 11 ? 0 : 0x77);
+	}
+	/* It may be used again. */
+	memset(ram.host, 0x78, RAM);
+	ck_assert_uint_eq(backed(&ram), RAM);
+
+	/* Across regions, outside, empty, and less than a page: nothing. */
+	iov[0] = (struct iovec){ ram.host + 7 * PAGE, 2 * PAGE };
+	iov[1] = (struct iovec){ ram.host + RAM, PAGE };
+	ck_assert_uint_eq(vmm_mem_discard(&mem, iov, 2), 0);
+	iov[0] = (struct iovec){ ram.host, 0 };
+	iov[1] = (struct iovec){ ram.host + 1, 2 * PAGE - 2 };
+	ck_assert_uint_eq(vmm_mem_discard(&mem, iov, 2), 0);
+	iov[0] = (struct iovec){ &ram, PAGE };
+	iov[1] = (struct iovec){ ram.host, SIZE_MAX };
+	ck_assert_uint_eq(vmm_mem_discard(&mem, iov, 2), 0);
+	mem.regions[0].read_only = true;
+	iov[0] = (struct iovec){ ram.host, PAGE };
+	ck_assert_uint_eq(vmm_mem_discard(&mem, iov, 1), 0);
+	ck_assert_uint_eq(backed(&ram), RAM);
+	vmm__ram_finish(&ram);
+	if (kinds[_i].given)
+		close(config.ram_fd);
+}
+END_TEST
+
+/* Only where the machine has some to spare. */
+START_TEST(of_huge_pages_whole_ones_are_given_back)
+{
+	const uint64_t size = 2 << 20;
+	struct vmm_config config = VMM_CONFIG_INIT;
+	struct ram ram;
+	struct iovec iov;
+	struct stat st;
+
+	config.ram_bytes = 2 * size;
+	config.ram_kind = VMM_RAM_HUGE;
+	if (vmm__ram_init(&ram, &config) < 0)
+		return;
+	ck_assert_uint_eq(ram.page_bytes, size);
+	mem = (struct vmm_mem){
+		.regions = { { .gpa = 0, .size = 2 * size, .host = ram.host, .ram = &ram } },
+		.nr_regions = 1,
+	};
+	memset(ram.host, 0x77, 2 * size);
+	iov = (struct iovec){ ram.host, 2 * size - PAGE };
+	ck_assert_uint_eq(vmm_mem_discard(&mem, &iov, 1), size);
+	ck_assert_uint_eq(ram.host[size], 0x77);
+	ck_assert_int_eq(fstat(ram.fd, &st), 0);
+	ck_assert_uint_eq((uint64_t)st.st_blocks * 512, size);
+	vmm__ram_finish(&ram);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("memory");
@@ -145,6 +282,10 @@ int main(void)
 	tcase_add_test(tcase, segments_are_counted);
 	tcase_add_test(tcase, indices_are_loaded_whole_or_not_at_all);
 	tcase_add_test(tcase, a_file_is_read_into_memory_or_its_early_end_is_told);
+	tcase_add_test(tcase, ranges_are_described_in_order);
+	tcase_add_loop_test(tcase, memory_that_is_given_back_is_the_hosts_and_reads_as_zeros, 0,
+			    (int)(sizeof(kinds) / sizeof(kinds[0])));
+	tcase_add_test(tcase, of_huge_pages_whole_ones_are_given_back);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
