@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <libvmm/balloon.h>
 #include <libvmm/console.h>
 #include <libvmm/vsock.h>
 
@@ -81,11 +82,30 @@ static int plug_ports(struct vmm *vm, const struct extras *e)
 	return r;
 }
 
+int extras_balloon(struct extras *e, const char *text)
+{
+	e->balloon = strcmp(text, "off") != 0;
+	e->balloon_bytes = 0;
+	if (!e->balloon || strcmp(text, "on") == 0)
+		return -1;
+	return size("balloon", text, &e->balloon_bytes);
+}
+
+static int plug_balloon(struct vmm *vm, const struct extras *e)
+{
+	struct vmm_balloon_config config = VMM_BALLOON_CONFIG_INIT;
+
+	config.bytes = e->balloon_bytes;
+	return vmm_add_balloon(vm, &config, NULL);
+}
+
 const char *extras_plug(struct vmm *vm, const struct extras *e)
 {
 	if (e->vsock && plug_vsock(vm, e) < 0)
 		return "--vsock";
 	if (e->nr_ports > 0 && plug_ports(vm, e) < 0)
 		return "--port";
+	if (e->balloon && plug_balloon(vm, e) < 0)
+		return "--balloon";
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #ifndef VMM_RUN_EXTRAS_H
 #define VMM_RUN_EXTRAS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <libvmm/common.h>
 
@@ -18,11 +19,14 @@ struct extras {
 	uint32_t nr_ports;
 	const char *vsock;	/* path; NULL: no socket device */
 	uint64_t vsock_cid;	/* 0: the default */
+	bool balloon;
+	uint64_t balloon_bytes;
 };
 
-/* --vsock PATH[,cid=N] and --port NAME=PATH. As options_parse(). */
+/* --vsock PATH[,cid=N], --port NAME=PATH and --balloon on|off|SIZE. As options_parse(). */
 int extras_vsock(struct extras *e, char *text);
 int extras_port(struct extras *e, char *text);
+int extras_balloon(struct extras *e, const char *text);
 
 /* Plug them in. Returns 0, or the name of the option that failed: vmm_last_error() says why. */
 const char *extras_plug(struct vmm *vm, const struct extras *e);

@@ -57,6 +57,7 @@ static const char help[] =
 	"      --rng on|off              a source of entropy (on)\n"
 	"      --vsock PATH[,cid=N]      sockets to the guest: connect to PATH and say \"CONNECT PORT\";\n"
 	"                                from it, to CID 2: listen at PATH_PORT (cid 3)\n"
+	"      --balloon on|off|SIZE     free memory goes back to the host; SIZE of the rest too (off)\n"
 	"      --port NAME=PATH          /dev/virtio-ports/NAME in the guest, a unix socket here\n"
 	"  \"thread\" gives a disk or a network a thread of its own.\n"
 	"\n"
@@ -95,6 +96,7 @@ enum {
 	OPT_RNG,
 	OPT_VSOCK,
 	OPT_PORT,
+	OPT_BALLOON,
 	OPT_CONSOLE,
 	OPT_REBOOT,
 	OPT_LOG,
@@ -123,6 +125,7 @@ static const struct option long_options[] = {
 	{ "rng", required_argument, NULL, OPT_RNG },
 	{ "vsock", required_argument, NULL, OPT_VSOCK },
 	{ "port", required_argument, NULL, OPT_PORT },
+	{ "balloon", required_argument, NULL, OPT_BALLOON },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", required_argument, NULL, OPT_REBOOT },
 	{ "log", required_argument, NULL, OPT_LOG },
@@ -312,6 +315,8 @@ static int take(struct options *o, int option)
 		return extras_vsock(&o->extras, optarg);
 	case OPT_PORT:
 		return extras_port(&o->extras, optarg);
+	case OPT_BALLOON:
+		return extras_balloon(&o->extras, optarg);
 	case OPT_CONSOLE:
 		return choose("console", optarg, consoles, &o->console);
 	case OPT_REBOOT:

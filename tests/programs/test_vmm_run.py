@@ -371,6 +371,7 @@ def wrong_usage_is_told_with_what_was_expected():
         (["--kernel", GUEST, "--vsock", "/x,cid=2"], b"cid="),
         (["--kernel", GUEST, "--vsock", "/x", "--vsock", "/y"], b"only one"),
         (["--kernel", GUEST, "--port", "agent"], b"NAME=PATH"),
+        (["--kernel", GUEST, "--balloon", "much"], b"much"),
     ]
     for options, words in table:
         got = say(*options)
@@ -425,7 +426,8 @@ def a_machine_with_everything_starts_and_ends():
         for transport in "pci", "mmio":
             with Run("--cpus", "2", "--transport", transport, "--net", "user,thread,plain,mtu=1400,rate=1G,mac=02:00:00:00:00:01",
                      "--console", "both", "--name", "all", "--pin", "0", "--prealloc", "--thp",
-                     "--vsock", f"{folder}/v,s,cid=77", "--port", f"agent={folder}/agent", *disks) as run:
+                     "--vsock", f"{folder}/v,s,cid=77", "--port", f"agent={folder}/agent",
+                     "--balloon", "4M", *disks) as run:
                 run.expect(b"ready")
                 assert os.path.exists(f"{folder}/v,s") and os.path.exists(f"{folder}/agent")
                 run.type(b"o")
