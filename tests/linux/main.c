@@ -305,6 +305,7 @@ int main(int argc, char **argv)
 	net_add();
 #endif
 	devices_add();
+	balloon_add();
 	life_add();
 	pair_add();
 	ports_add();
