@@ -3,6 +3,8 @@
 #include <check.h>
 #include <errno.h>
 #include <linux/virtio_ids.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <libvmm/rng.h>
 #include "fake_virtio.h"
@@ -154,6 +156,78 @@ START_TEST(a_device_that_goes_with_work_left_leaves_nothing)
 }
 END_TEST
 
+static void limit(uint64_t bytes, uint64_t burst)
+{
+	struct vmm_rng_config config = VMM_RNG_CONFIG_INIT;
+	struct vmm_rate rate = VMM_RATE_INIT;
+
+	machine_unmake();
+	machine_make();
+	rate.bytes_per_second = bytes;
+	rate.bytes_burst = burst;
+	config.rate = &rate;
+	ck_assert_int_eq(vmm_add_rng(THE_VM, &config, NULL), 0);
+	driver_start();
+}
+
+START_TEST(a_rate_is_kept_and_waited_for)
+{
+	struct timespec start, end;
+	double seconds;
+
+	limit(20000, 1000);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (unsigned i = 0; i < 4; i++)
+		driver_buffer(0, i, DATA + i * 4096, 1000, true);
+	driver_kick(0);
+	machine_run();
+	/* A burst at once; the rest in its time, and ringing makes no difference. */
+	ck_assert_uint_eq(driver_used(0), 1);
+	while (driver_used(0) < 4) {
+		driver_kick(0);
+		machine_run();
+		usleep(1000);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+	ck_assert(seconds >= 0.149);
+	for (uint16_t i = 0; i < 4; i++)
+		ck_assert_uint_eq(driver_used_len(0, i), 1000);
+	ck_assert_int_eq(machine_run(), 0);
+}
+END_TEST
+
+START_TEST(a_reset_gives_no_new_burst)
+{
+	limit(1000, 1000);
+	driver_buffer(0, 0, DATA, 1000, true);
+	driver_buffer(0, 1, DATA, 1000, true);
+	driver_kick(0);
+	machine_run();
+	ck_assert_uint_eq(driver_used(0), 1);
+	driver_start();
+	driver_buffer(0, 0, DATA, 1000, true);
+	driver_kick(0);
+	machine_run();
+	ck_assert_uint_eq(driver_used(0), 0);
+	/* teardown() destroys it with the request waiting. */
+}
+END_TEST
+
+START_TEST(a_rate_that_cannot_be_is_refused)
+{
+	struct vmm_rng_config config = VMM_RNG_CONFIG_INIT;
+	struct vmm_rate rate = VMM_RATE_INIT;
+
+	rate.bytes_burst = 1;
+	config.rate = &rate;
+	ck_assert_int_eq(vmm_add_rng(THE_VM, &config, NULL), -EINVAL);
+	rate.bytes_per_second = 1;
+	machine.add_result = -ENOSPC;
+	ck_assert_int_eq(vmm_add_rng(THE_VM, &config, NULL), -ENOSPC);
+}
+END_TEST
+
 START_TEST(configs_are_checked_and_it_offers_nothing_of_its_own)
 {
 	struct vmm_rng_config config = VMM_RNG_CONFIG_INIT;
@@ -187,6 +261,9 @@ int main(void)
 	tcase_add_test(tcase, a_buffer_that_is_not_memory_breaks_the_device_until_its_reset);
 	tcase_add_test(tcase, a_reset_between_two_turns_ends_the_work);
 	tcase_add_test(tcase, a_device_that_goes_with_work_left_leaves_nothing);
+	tcase_add_test(tcase, a_rate_is_kept_and_waited_for);
+	tcase_add_test(tcase, a_reset_gives_no_new_burst);
+	tcase_add_test(tcase, a_rate_that_cannot_be_is_refused);
 	tcase_add_test(tcase, configs_are_checked_and_it_offers_nothing_of_its_own);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);

@@ -10,12 +10,14 @@
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include <libvmm/device.h>
 #include <libvmm/rng.h>
 #include <libvmm/vmm.h>
 #include "core/config_priv.h"
 #include "core/error_priv.h"
+#include "core/rate_priv.h"
 
 #define TURN		(64u << 10)	/* bytes of entropy in one turn of the loop */
 #define CHAIN_COST	2048u		/* what a request counts for at least */
@@ -24,7 +26,18 @@ struct rng {
 	struct vmm_device *dev;		/* NULL: never active so far */
 	struct vmm_deferred more;
 	bool cut;			/* this turn's share is used up: more comes in the next */
+	struct rate rate;
+	struct vmm_timer *timer;	/* NULL: there is no limit */
+	bool held;			/* the rate's share is used up: more comes with the timer */
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 /* Fill up to @max bytes. Straight into guest memory: nobody looks at them here. */
 static uint32_t rng_fill(const struct vmm_chain *chain, uint32_t max)
@@ -49,16 +62,35 @@ static uint32_t rng_fill(const struct vmm_chain *chain, uint32_t max)
 	return done;
 }
 
+/* Whether so many bytes may go now. If not, the timer will say when to try again. */
+static bool rng_may(struct rng *rng, uint32_t bytes)
+{
+	uint64_t again;
+
+	if (!rng->timer)
+		return true;
+	again = vmm__rate_take(&rng->rate, bytes, 1, now_ns());
+	if (again == 0)
+		return true;
+	rng->held = true;
+	vmm_timer_set(rng->timer, again);
+	return false;
+}
+
 static void rng_serve(struct rng *rng, struct vmm_queue *queue)
 {
 	struct vmm_chain chain;
 	uint32_t left = TURN, done;
 
-	while (!rng->cut && vmm_queue_pop(queue, &chain) > 0) {
+	while (!rng->cut && !rng->held && vmm_queue_pop(queue, &chain) > 0) {
 		if (left == 0) {
 			vmm_queue_unpop(queue);
 			rng->cut = true;
 			vmm_defer(&rng->more);
+			break;
+		}
+		if (!rng_may(rng, chain.in_len < left ? chain.in_len : left)) {
+			vmm_queue_unpop(queue);
 			break;
 		}
 		done = rng_fill(&chain, left);
@@ -90,9 +122,18 @@ static void rng_more(struct vmm_deferred *deferred)
 	rng_serve(rng, vmm_device_queue(rng->dev, 0));
 }
 
+static void rng_again(void *data)
+{
+	struct rng *rng = data;
+
+	rng->held = false;
+	if (rng->dev)
+		rng_serve(rng, vmm_device_queue(rng->dev, 0));
+}
+
 static void rng_reset(struct vmm_device *dev)
 {
-	/* Nothing is in flight between two turns. */
+	/* Nothing is in flight between two turns. What was spent of the rate stays spent. */
 }
 
 static void rng_queue_reset(struct vmm_device *dev, struct vmm_queue *queue)
@@ -104,6 +145,7 @@ static void rng_destroy(void *state)
 	struct rng *rng = state;
 
 	vmm_deferred_cancel(&rng->more);
+	vmm_timer_remove(rng->timer);
 	free(rng);
 }
 
@@ -117,6 +159,13 @@ static const struct vmm_device_ops rng_ops = {
 	.destroy = rng_destroy,
 	.queue_reset = rng_queue_reset,
 };
+
+static int rng_limit(struct rng *rng, const struct vmm_rate *rate, struct vmm_loop *loop)
+{
+	int r = vmm__rate_set(&rng->rate, rate, now_ns());
+
+	return r < 0 ? r : vmm_loop_add_timer(loop, rng_again, rng, &rng->timer);
+}
 
 int vmm_add_rng(struct vmm *vm, const struct vmm_rng_config *config, struct vmm_device **ret_dev)
 {
@@ -155,8 +204,12 @@ int vmm_add_rng(struct vmm *vm, const struct vmm_rng_config *config, struct vmm_
 	device.loop = wanted.loop ? wanted.loop : vmm_loop_of(vm);
 	vmm_deferred_init(&rng->more, device.loop, rng_more);
 
-	r = vmm_add_device(vm, &device, ret_dev);
-	if (r < 0)
+	r = wanted.rate ? rng_limit(rng, wanted.rate, device.loop) : 0;
+	if (r == 0)
+		r = vmm_add_device(vm, &device, ret_dev);
+	if (r < 0) {
+		vmm_timer_remove(rng->timer);
 		free(rng);
+	}
 	return r;
 }
