@@ -75,6 +75,8 @@ static int vector_open(struct msix *m, struct msix_vector *v)
 
 	if (v->has_gsi)
 		return 0;
+	if (m->retired)
+		return vmm__fail(-ENODEV, "the function was removed");
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return vmm__fail_errno("no eventfd for an MSI-X vector");
@@ -91,20 +93,32 @@ static int vector_open(struct msix *m, struct msix_vector *v)
 
 /* ---- */
 
-void vmm__msix_finish(struct msix *m)
+void vmm__msix_retire(struct msix *m)
 {
-	if (!m->vectors)
-		return;
-
+	pthread_mutex_lock(&m->lock);
+	m->retired = true;
+	m->enabled = false;
 	for (uint32_t i = 0; i < m->nr; i++) {
 		struct msix_vector *v = &m->vectors[i];
 
 		if (!v->has_gsi)
 			continue;
-		v->masked = true;
 		vector_update(m, v);
 		vmm__irq_free_msi(m->irqs, v->gsi);
-		close(v->fd);
+		v->has_gsi = false;
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+void vmm__msix_finish(struct msix *m)
+{
+	if (!m->vectors)
+		return;
+
+	vmm__msix_retire(m);
+	for (uint32_t i = 0; i < m->nr; i++) {
+		if (m->vectors[i].fd >= 0)
+			close(m->vectors[i].fd);
 	}
 	pthread_mutex_destroy(&m->lock);
 	free(m->vectors);

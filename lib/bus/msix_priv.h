@@ -31,6 +31,7 @@ struct msix {
 	pthread_mutex_t lock;
 	bool enabled;		/* the capability's control register */
 	bool masked;
+	bool retired;		/* no vector can be had any more */
 };
 
 /* What a BAR of MSIX_BAR_LENGTH answers with; the state is the struct msix. */
@@ -38,6 +39,9 @@ extern const struct vmm_range_ops vmm__msix_range;
 
 int vmm__msix_init(struct msix *m, struct irqs *irqs, uint32_t nr);
 void vmm__msix_finish(struct msix *m);
+
+/* Its function is gone: give everything back; what still comes does nothing. Then finish it. */
+void vmm__msix_retire(struct msix *m);
 
 /* As after power on. */
 void vmm__msix_reset(struct msix *m);

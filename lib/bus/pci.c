@@ -227,10 +227,13 @@ int vmm__pci_add(struct pci_bus *pci, struct pci_function *f, const struct pci_i
 	uint32_t slot = 1;
 
 	pthread_mutex_lock(&pci->lock);
-	while (slot < PCI_SLOTS && pci->slots[slot])
+	while (slot < PCI_SLOTS && (pci->slots[slot] || (pci->held >> slot & 1)))
 		slot++;
 	if (slot < PCI_SLOTS) {
-		*f = (struct pci_function){ .bus = pci, .slot = slot, .ops = ops, .state = state };
+		*f = (struct pci_function){
+			.bus = pci, .slot = slot, .ops = ops, .state = state,
+			.hidden = identity->hidden,
+		};
 		header_init(f, identity);
 		function_enable(f);
 		__atomic_store_n(&pci->slots[slot], f, __ATOMIC_RELEASE);
@@ -240,6 +243,26 @@ int vmm__pci_add(struct pci_bus *pci, struct pci_function *f, const struct pci_i
 	if (slot == PCI_SLOTS)
 		return vmm__fail(-ENOSPC, "all %u PCI slots are taken", PCI_SLOTS - 1);
 	return 0;
+}
+
+void vmm__pci_show(struct pci_function *f)
+{
+	/* Its header before the sight of it: pairs with the look-up in pci_config.c. */
+	__atomic_store_n(&f->hidden, false, __ATOMIC_RELEASE);
+}
+
+void vmm__pci_hold(struct pci_bus *pci, uint32_t slot)
+{
+	pthread_mutex_lock(&pci->lock);
+	pci->held |= 1u << slot;
+	pthread_mutex_unlock(&pci->lock);
+}
+
+void vmm__pci_release(struct pci_bus *pci, uint32_t slots)
+{
+	pthread_mutex_lock(&pci->lock);
+	pci->held &= ~slots;
+	pthread_mutex_unlock(&pci->lock);
 }
 
 void vmm__pci_remove(struct pci_function *f)
@@ -266,6 +289,16 @@ void vmm__pci_reset(struct pci_function *f)
 	pthread_mutex_lock(&f->bus->lock);
 	memcpy(f->config, f->initial, sizeof(f->config));
 	vmm__pci_intx_mask(f, false);
+	vmm__pci_place_bars(f->bus);
+	pthread_mutex_unlock(&f->bus->lock);
+}
+
+void vmm__pci_unassign(struct pci_function *f)
+{
+	pthread_mutex_lock(&f->bus->lock);
+	vmm__pci_store(f, PCI_COMMAND, 2, 0);
+	for (uint32_t i = PCI_BASE_ADDRESS_0; i < PCI_CARDBUS_CIS; i++)
+		f->config[i] &= (uint8_t)~f->writable[i];
 	vmm__pci_place_bars(f->bus);
 	pthread_mutex_unlock(&f->bus->lock);
 }

@@ -117,9 +117,13 @@ static void function_write(struct pci_function *f, uint32_t offset, uint32_t wid
 /* ECAM's address of a function and register: bus 27:20, slot 19:15, function 14:12. */
 static struct pci_function *function_at(struct pci_bus *pci, uint64_t address)
 {
+	struct pci_function *f;
+
 	if ((address >> 20) != 0 || (address >> 12 & 7) != 0)
 		return NULL;
-	return __atomic_load_n(&pci->slots[address >> 15 & 31], __ATOMIC_ACQUIRE);
+	f = __atomic_load_n(&pci->slots[address >> 15 & 31], __ATOMIC_ACQUIRE);
+	/* Pairs with the store in vmm__pci_show(). */
+	return f && !__atomic_load_n(&f->hidden, __ATOMIC_ACQUIRE) ? f : NULL;
 }
 
 static uint64_t config_read(struct pci_bus *pci, uint64_t address, uint32_t width)

@@ -15,7 +15,8 @@ struct pci_bus {
 	const struct arch_layout *layout;
 
 	pthread_mutex_t lock;		/* configuration space and BARs */
-	struct pci_function *slots[PCI_SLOTS];	/* atomic; added while nothing runs */
+	struct pci_function *slots[PCI_SLOTS];	/* atomic */
+	uint32_t held;			/* slots that are given to nobody */
 	struct pci_function bridge;
 	uint32_t address;		/* atomic: the register at port 0xcf8 */
 

@@ -45,6 +45,7 @@ struct pci_identity {
 	uint16_t subsystem;
 	uint32_t class;			/* 24 bits: class, subclass, interface */
 	uint8_t revision;
+	bool hidden;			/* no guest finds it before vmm__pci_show() */
 };
 
 /* What a function wants to hear of. All optional. */
@@ -73,6 +74,7 @@ struct pci_function {
 	uint32_t slot;
 	const struct pci_function_ops *ops;
 	void *state;
+	bool hidden;			/* atomic */
 
 	/* With the bus's lock. */
 	uint8_t config[256];
@@ -89,10 +91,20 @@ struct pci_function {
 	bool raised;
 };
 
-/* Put @f into the first free slot. -ENOSPC. It answers from now on. */
+/* Put @f into the first free slot. -ENOSPC. It answers from now on, or once it is shown. */
 int vmm__pci_add(struct pci_bus *pci, struct pci_function *f, const struct pci_identity *identity,
 		 const struct pci_function_ops *ops, void *state);
+void vmm__pci_show(struct pci_function *f);
+
+/*
+ * Nothing finds @f any more. An access that found it before may still be under way: @f stays in
+ * memory until no vCPU is in the middle of one.
+ */
 void vmm__pci_remove(struct pci_function *f);
+
+/* A slot that was vacated is given to nobody else until the guest has seen that. */
+void vmm__pci_hold(struct pci_bus *pci, uint32_t slot);
+void vmm__pci_release(struct pci_bus *pci, uint32_t slots);	/* a bit for each */
 
 /* A memory BAR, placed where firmware would. Register @index (and the next, when @wide). */
 int vmm__pci_add_bar(struct pci_function *f, uint32_t index, uint64_t size, bool wide,
@@ -110,6 +122,9 @@ uint32_t vmm__pci_requester(const struct pci_function *f);
 
 /* As after power on. */
 void vmm__pci_reset(struct pci_function *f);
+
+/* As when it was just plugged into a machine that runs: no firmware has placed its BARs. */
+void vmm__pci_unassign(struct pci_function *f);
 
 /*
  * Registers as they are, little endian, 1 to 4 bytes. load and store are for

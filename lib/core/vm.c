@@ -295,7 +295,7 @@ static int make_machine(struct vmm *vm, const struct vmm_config *c)
 		.mem = &vm->mem, .irqs = &vm->irqs, .mmio = &vm->mmio, .ports = &vm->ports,
 		.layout = vm->layout,
 		.pci = vm->pci, .loop = vm->loop, .vm_fd = vm->vm_fd, .default_transport = c->transport,
-		.default_queue_format = c->queue_format, .nr_mmio = &vm->nr_mmio, .cancel = &vm->cancel,
+		.default_queue_format = c->queue_format, .mmio_taken = &vm->mmio_taken, .cancel = &vm->cancel,
 		.broken = device_broken, .data = vm,
 	};
 	return r;

@@ -52,7 +52,7 @@ struct vmm {
 	struct arch_machine *machine;	/* NULL with VMM_F_KVM_ONLY, as is pci */
 	struct pci_bus *pci;
 	struct device_host host;
-	uint32_t nr_mmio;
+	uint32_t mmio_taken;		/* virtio-mmio windows, a bit for each */
 	const struct serial_model *serial_model;
 	void *serial;			/* the serial port, of that kind; NULL: none */
 	struct vmm_device **devices;

@@ -243,22 +243,46 @@ free_device:
 	return r;
 }
 
-void vmm__device_destroy(struct vmm_device *dev)
+void vmm__device_unplug(struct vmm_device *dev)
 {
-	struct vmm_loop *loop;
-
-	if (!dev)
-		return;
-
-	loop = dev->loop;
-	vmm_loop_enter(loop);
+	vmm_loop_enter(dev->loop);
 	vmm__device_reset_now(dev);
 	dev->transport->unplug(dev);
-	queues_destroy(dev);
+	dev->gone = true;
 	if (dev->ops.destroy)
 		dev->ops.destroy(dev->state);
+	vmm_loop_leave(dev->loop);
+}
+
+void vmm__device_free(struct vmm_device *dev)
+{
+	struct vmm_loop *loop = dev->loop;
+
+	vmm_loop_enter(loop);
+	if (dev->transport->finish)
+		dev->transport->finish(dev);
+	queues_destroy(dev);
 	vmm_loop_leave(loop);
 	device_free(dev);
+}
+
+void vmm__device_destroy(struct vmm_device *dev)
+{
+	if (!dev)
+		return;
+	vmm__device_unplug(dev);
+	vmm__device_free(dev);
+}
+
+void vmm__device_power_on(struct vmm_device *dev)
+{
+	if (dev->transport->power_on)
+		dev->transport->power_on(dev);
+}
+
+uint32_t vmm__device_slot(const struct vmm_device *dev)
+{
+	return dev->transport->slot ? dev->transport->slot(dev) : 0;
 }
 
 void vmm__device_reset(struct vmm_device *dev)

@@ -27,7 +27,7 @@ struct device_host {
 	int vm_fd;
 	uint32_t default_transport;	/* enum vmm_transport */
 	uint32_t default_queue_format;	/* enum vmm_queue_format */
-	uint32_t *nr_mmio;		/* virtio-mmio windows taken so far: index of the next */
+	uint32_t *mmio_taken;		/* virtio-mmio windows, a bit for each */
 	const struct loop_cancel *cancel;	/* the guest is being stopped: for vmm__loop_call() */
 	/* A driver broke the rules: make an event of it. Any thread. */
 	void (*broken)(void *data, const char *device, const char *why);
@@ -38,6 +38,20 @@ struct device_host {
 int vmm__device_create(const struct device_host *host, const struct vmm_device_config *config,
 		       struct vmm_device **ret_dev);
 void vmm__device_destroy(struct vmm_device *dev);
+
+/*
+ * The same in two steps, for a guest that runs. After the first nothing is in flight, the guest
+ * does not find the device and its front end is freed; an access that found it before does
+ * nothing. The second once no vCPU can be in the middle of one.
+ */
+void vmm__device_unplug(struct vmm_device *dev);
+void vmm__device_free(struct vmm_device *dev);
+
+/* It was plugged into a guest that runs: nothing has set it up. */
+void vmm__device_power_on(struct vmm_device *dev);
+
+/* Its PCI slot; 0: it is in none. */
+uint32_t vmm__device_slot(const struct vmm_device *dev);
 
 /* As the driver's reset, for a guest that stopped: nothing is in flight afterwards. */
 void vmm__device_reset(struct vmm_device *dev);

@@ -166,6 +166,9 @@ static void activate(void *data)
 	struct vmm_features features;
 	bool live;
 
+	/* A vCPU may have found the device just before it was unplugged. */
+	if (dev->gone)
+		return;
 	pthread_mutex_lock(&dev->lock);
 	live = vmm__virtio_go_live(&dev->virtio);
 	features = dev->virtio.driver;
@@ -208,7 +211,10 @@ void vmm__device_reset_now(struct vmm_device *dev)
 
 static void reset(void *data)
 {
-	vmm__device_reset_now(data);
+	struct vmm_device *dev = data;
+
+	if (!dev->gone)
+		vmm__device_reset_now(dev);
 }
 
 /* ---- one queue alone (VIRTIO 1.2, 2.6.1), on the loop ---- */
@@ -346,7 +352,8 @@ static void config_write(void *data)
 {
 	struct config_write *w = data;
 
-	w->dev->ops.config_write(w->dev, w->offset, w->bytes, w->width);
+	if (!w->dev->gone)
+		w->dev->ops.config_write(w->dev, w->offset, w->bytes, w->width);
 }
 
 void vmm__device_write_config(struct vmm_device *dev, uint32_t offset, uint32_t width,

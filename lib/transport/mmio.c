@@ -238,10 +238,9 @@ free_pin:
 	return r;
 }
 
-static void mmio_irq_finish(struct virtio_mmio *mmio, struct irqs *irqs)
+static void mmio_irq_release(struct virtio_mmio *mmio, struct irqs *irqs)
 {
 	(void)vmm__irqfd_deassign(irqs, mmio->gsi, mmio->irq_fd);
-	close(mmio->irq_fd);
 	vmm__irq_free_pin(irqs, mmio->gsi);
 }
 
@@ -251,9 +250,12 @@ static int mmio_plug(struct vmm_device *dev)
 	const struct arch_layout *layout = host->layout;
 	struct virtio_mmio *mmio;
 	struct bus_range range = { .length = MMIO_LENGTH, .ops = &mmio_range };
+	uint32_t index = 0;
 	int r;
 
-	if (*host->nr_mmio >= layout->mmio_max)
+	while (index < layout->mmio_max && (*host->mmio_taken >> index & 1))
+		index++;
+	if (index == layout->mmio_max)
 		return vmm__fail(-ENOSPC, "%s: all %u virtio-mmio windows are taken", dev->name,
 				 layout->mmio_max);
 	mmio = calloc(1, sizeof(*mmio));
@@ -261,7 +263,7 @@ static int mmio_plug(struct vmm_device *dev)
 		return vmm__fail(-ENOMEM, "%s: no memory for its registers", dev->name);
 
 	mmio->dev = dev;
-	mmio->index = *host->nr_mmio;
+	mmio->index = index;
 	mmio->base = layout->mmio_base + (vmm_gpa_t)mmio->index * layout->mmio_stride;
 
 	r = mmio_irq_init(mmio, host->irqs);
@@ -271,16 +273,17 @@ static int mmio_plug(struct vmm_device *dev)
 	range.state = mmio;
 	r = vmm__bus_add(host->mmio, &range);
 	if (r < 0)
-		goto finish_irq;
+		goto release_irq;
 
 	vmm__doorbells_init(&mmio->doorbells, dev, 0, 4);
 	vmm__doorbells_move(&mmio->doorbells, true, mmio->base + VIRTIO_MMIO_QUEUE_NOTIFY);
 	dev->transport_state = mmio;
-	(*host->nr_mmio)++;
+	*host->mmio_taken |= 1u << index;
 	return 0;
 
-finish_irq:
-	mmio_irq_finish(mmio, host->irqs);
+release_irq:
+	mmio_irq_release(mmio, host->irqs);
+	close(mmio->irq_fd);
 free_mmio:
 	free(mmio);
 	return r;
@@ -291,11 +294,17 @@ static void mmio_unplug(struct vmm_device *dev)
 	struct virtio_mmio *mmio = dev->transport_state;
 
 	vmm__bus_remove(dev->host->mmio, mmio->base);
+	vmm__doorbells_move(&mmio->doorbells, false, 0);
+	mmio_irq_release(mmio, dev->host->irqs);
+	*dev->host->mmio_taken &= ~(1u << mmio->index);
+}
+
+static void mmio_finish(struct vmm_device *dev)
+{
+	struct virtio_mmio *mmio = dev->transport_state;
+
 	vmm__doorbells_finish(&mmio->doorbells);
-	mmio_irq_finish(mmio, dev->host->irqs);
-	/* Devices go in reverse order; a gap in the middle stays. */
-	if (mmio->index + 1 == *dev->host->nr_mmio)
-		(*dev->host->nr_mmio)--;
+	close(mmio->irq_fd);
 	free(mmio);
 }
 
@@ -314,6 +323,7 @@ const struct transport_ops vmm__transport_mmio = {
 	.name = "virtio-mmio",
 	.plug = mmio_plug,
 	.unplug = mmio_unplug,
+	.finish = mmio_finish,
 	.reset = mmio_reset,
 	.sync_doorbells = mmio_sync_doorbells,
 	.queue_interrupt = mmio_queue_interrupt,

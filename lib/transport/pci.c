@@ -231,6 +231,7 @@ static int function_add(struct virtio_pci *p)
 		.subsystem = (uint16_t)(PCI_SUBSYSTEM_VIRTIO + id),
 		.class = class_of(id),
 		.revision = 1,
+		.hidden = true,
 	};
 	int r = vmm__pci_add(p->dev->host->pci, &p->function, &identity, &function_ops, p);
 
@@ -244,6 +245,8 @@ static int function_add(struct virtio_pci *p)
 				     &vmm__msix_range, &p->msix);
 	if (r < 0)
 		vmm__pci_remove(&p->function);
+	else
+		vmm__pci_show(&p->function);
 	return r;
 }
 
@@ -290,9 +293,30 @@ static void pci_unplug(struct vmm_device *dev)
 	struct virtio_pci *p = dev->transport_state;
 
 	vmm__pci_remove(&p->function);
+	vmm__msix_retire(&p->msix);
+}
+
+static void pci_finish(struct vmm_device *dev)
+{
+	struct virtio_pci *p = dev->transport_state;
+
 	vmm__msix_finish(&p->msix);
 	vmm__doorbells_finish(&p->doorbells);
 	free(p);
+}
+
+static void pci_power_on(struct vmm_device *dev)
+{
+	struct virtio_pci *p = dev->transport_state;
+
+	vmm__pci_unassign(&p->function);
+}
+
+static uint32_t pci_slot(const struct vmm_device *dev)
+{
+	const struct virtio_pci *p = dev->transport_state;
+
+	return p->function.slot;
 }
 
 static void pci_reset(struct vmm_device *dev)
@@ -328,6 +352,9 @@ const struct transport_ops vmm__transport_pci = {
 	.name = "virtio-pci",
 	.plug = pci_plug,
 	.unplug = pci_unplug,
+	.finish = pci_finish,
+	.power_on = pci_power_on,
+	.slot = pci_slot,
 	.reset = pci_reset,
 	.queue_reset = pci_queue_reset,
 	.machine_reset = pci_machine_reset,

@@ -23,14 +23,24 @@ struct device_host;
  * sees this table and a transport never sees front end state, so each pair of the
  * two works. Tables are const; per-device state is in dev->transport_state.
  *
- * All are called without the device's lock; plug, unplug and reset while the
- * loop is kept still or on it, machine_reset while no vCPU runs.
+ * All are called without the device's lock; plug, power_on, unplug, finish and reset
+ * while the loop is kept still or on it, machine_reset while no vCPU runs.
  */
 struct transport_ops {
 	const char *name;		/* "virtio-mmio" */
 	/* Take addresses and interrupts; the device answers from now on. */
 	int (*plug)(struct vmm_device *dev);
+	/*
+	 * Give them back: no guest finds the device any more. An access that found it before may
+	 * still be under way, and does nothing.
+	 */
 	void (*unplug)(struct vmm_device *dev);
+	/* After that, once no vCPU can be in such an access: free the rest. */
+	void (*finish)(struct vmm_device *dev);
+	/* Just plugged into a guest that runs: as hardware is before its firmware. Optional. */
+	void (*power_on)(struct vmm_device *dev);
+	/* The PCI slot it is in. Optional: none. */
+	uint32_t (*slot)(const struct vmm_device *dev);
 	/* The device is being reset: no cause of an interrupt is left, no vector assigned. */
 	void (*reset)(struct vmm_device *dev);
 	/* One queue is: likewise, of it alone. On the loop. Optional. */
@@ -77,6 +87,11 @@ struct vmm_device {
 	/* The loop's. */
 	bool active;
 	bool broken;
+	bool gone;			/* unplugged: there is no front end to call */
+
+	/* core/hotplug.c's. */
+	bool leaving;			/* the guest was asked to let go of it */
+	struct vmm_device *next_grave;
 };
 
 /* ---- from a transport, on a vCPU's thread, without the lock ---- */

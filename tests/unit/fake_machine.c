@@ -160,7 +160,7 @@ void fake_setup(bool with_pci)
 						 &fake.irqs, &fake.pci), 0);
 	fake.host = (struct device_host){
 		.mem = &fake.mem, .layout = vmm__arch_layout(-1), .irqs = &fake.irqs, .mmio = &fake.mmio, .ports = &fake.ports,
-		.pci = fake.pci, .loop = fake.loop, .vm_fd = -1, .nr_mmio = &fake.nr_mmio,
+		.pci = fake.pci, .loop = fake.loop, .vm_fd = -1, .mmio_taken = &fake.mmio_taken,
 		.cancel = &fake.cancel, .broken = broken,
 	};
 }

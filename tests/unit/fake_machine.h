@@ -36,7 +36,7 @@ struct fake_machine {
 	struct pci_bus *pci;
 	struct vmm_loop *loop;
 	struct loop_cancel cancel;
-	uint32_t nr_mmio;
+	uint32_t mmio_taken;
 	struct device_host host;
 
 	/* What the rest of the library was told. */

@@ -678,7 +678,7 @@ static void large_id(struct vmm_device_config *c) { spoiled_ops.virtio_id = 64; 
 static void no_name(struct vmm_device_config *c) { spoiled_ops.name = NULL; }
 static void no_ops_size(struct vmm_device_config *c) { spoiled_ops.size = 0; }
 static void no_pin(struct vmm_device_config *c) { fake.refuse_gsis = true; }
-static void no_window(struct vmm_device_config *c) { fake.nr_mmio = UINT32_MAX; }
+static void no_window(struct vmm_device_config *c) { fake.mmio_taken = UINT32_MAX; }
 
 static const struct {
 	const char *name;
@@ -701,7 +701,7 @@ START_TEST(a_config_that_cannot_be_is_refused_and_leaves_nothing)
 {
 	struct vmm_device_config config = device_config();
 	struct fake_device other = { 0 };
-	uint32_t nr_mmio = fake.nr_mmio;
+	uint32_t taken = fake.mmio_taken;
 	int fds = fake_count_fds();
 
 	config.state = &other;
@@ -716,7 +716,7 @@ START_TEST(a_config_that_cannot_be_is_refused_and_leaves_nothing)
 	ck_assert_int_eq(other.resets, 0);
 	ck_assert_int_eq(fake_count_fds(), fds);
 	ck_assert_uint_eq(fake.mmio.nr, 1);
-	fake.nr_mmio = nr_mmio;
+	fake.mmio_taken = taken;
 }
 END_TEST
 
@@ -739,7 +739,7 @@ START_TEST(devices_get_windows_in_their_order)
 	ck_assert_uint_ne(other_gsi, gsi);
 	ck_assert_uint_eq(fake_read(other_base + VIRTIO_MMIO_QUEUE_NUM_MAX, 4), 256);
 	vmm__device_destroy(other.dev);
-	ck_assert_uint_eq(fake.nr_mmio, 1);
+	ck_assert_uint_eq(fake.mmio_taken, 1);
 }
 END_TEST
 

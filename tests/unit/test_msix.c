@@ -249,6 +249,36 @@ static void *signals(void *arg)
 	return NULL;
 }
 
+START_TEST(a_retired_table_gives_everything_back_and_stays_quiet)
+{
+	vmm__msix_control(&msix, true, false);
+	for (uint32_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(vmm__msix_use(&msix, i), 0);
+		message(i, i);
+		mask(i, i == 2);
+	}
+	vmm__msix_retire(&msix);
+	for (uint32_t i = 0; i < FAKE_GSIS; i++)
+		ck_assert(!fake.gsi_used[i] && fake.irqfds[i] == -1);
+
+	/* Whatever the guest still does to it, and whoever still signals. */
+	for (uint32_t i = 0; i < 4; i++) {
+		ck_assert_int_eq(vmm__msix_use(&msix, i), -ENODEV);
+		mask(i, true);
+		message(i, 7);
+		mask(i, false);
+		vmm__msix_signal(&msix, i);
+	}
+	vmm__msix_control(&msix, false, true);
+	vmm__msix_control(&msix, true, false);
+	vmm__msix_reset(&msix);
+	vmm__msix_control(&msix, true, false);
+	vmm__msix_retire(&msix);
+	for (uint32_t i = 0; i < FAKE_GSIS; i++)
+		ck_assert(!fake.gsi_used[i] && fake.irqfds[i] == -1);
+}
+END_TEST
+
 START_TEST(a_table_may_change_under_traffic)
 {
 	pthread_t thread;
@@ -295,6 +325,7 @@ int main(void)
 	tcase_add_test(tcase, a_table_has_between_one_and_128_vectors);
 	tcase_add_test(tcase, every_offset_and_width_of_the_bar_is_answered);
 	tcase_add_test(tcase, a_reset_masks_and_forgets);
+	tcase_add_test(tcase, a_retired_table_gives_everything_back_and_stays_quiet);
 	tcase_add_test(tcase, a_table_may_change_under_traffic);
 	suite_add_tcase(suite, tcase);
 

@@ -451,6 +451,68 @@ START_TEST(there_are_31_slots)
 }
 END_TEST
 
+START_TEST(a_hidden_function_is_found_once_it_is_shown)
+{
+	struct pci_identity hidden = identity;
+	struct fake_function third = { .written = 0 };
+	uint64_t at = layout->ecam_base + (3 << 15);
+
+	hidden.hidden = true;
+	ck_assert_int_eq(vmm__pci_add(fake.pci, &third.f, &hidden, &function_ops, &third), 0);
+	ck_assert_uint_eq(third.f.slot, 3);
+	ck_assert_uint_eq(fake_read(at, 4), UINT32_MAX);
+	fake_write(at + PCI_COMMAND, 2, 0);
+	ck_assert_uint_eq(third.written, 0);
+	vmm__pci_show(&third.f);
+	ck_assert_uint_eq(fake_read(at, 4), 0x10421af4);
+	vmm__pci_remove(&third.f);
+	ck_assert_uint_eq(fake_read(at, 4), UINT32_MAX);
+}
+END_TEST
+
+START_TEST(a_slot_that_is_held_is_given_to_nobody)
+{
+	struct fake_function other;
+	uint32_t slot = one.f.slot;
+
+	vmm__pci_hold(fake.pci, slot);
+	vmm__pci_remove(&one.f);
+	function_create(&other);
+	ck_assert_uint_ne(other.f.slot, slot);
+	vmm__pci_remove(&other.f);
+	vmm__pci_release(fake.pci, ~(1u << slot));
+	function_create(&other);
+	ck_assert_uint_ne(other.f.slot, slot);
+	vmm__pci_remove(&other.f);
+	vmm__pci_release(fake.pci, 1u << slot);
+	function_create(&one);
+	ck_assert_uint_eq(one.f.slot, slot);
+}
+END_TEST
+
+START_TEST(without_firmware_a_function_answers_nowhere_until_it_is_set_up)
+{
+	uint64_t base = one.bar_base[0], header = layout->ecam_base + (1 << 15);
+
+	vmm__pci_unassign(&one.f);
+	ck_assert(!one.bar_answers[0] && !one.bar_answers[4]);
+	ck_assert_uint_eq(fake_read(header + PCI_COMMAND, 2), 0);
+	ck_assert_uint_eq(fake_read(header + PCI_BASE_ADDRESS_0, 8),
+			  PCI_BASE_ADDRESS_MEM_TYPE_64);
+	ck_assert_uint_eq(fake_read(header + PCI_BASE_ADDRESS_4, 4), 0);
+
+	/* As its system does. */
+	fake_write(header + PCI_BASE_ADDRESS_0, 4, (uint32_t)layout->pci_base + 0x100000);
+	fake_write(header + PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	ck_assert(one.bar_answers[0]);
+	ck_assert_uint_eq(one.bar_base[0], layout->pci_base + 0x100000);
+	/* After a reset of the machine firmware has been there. */
+	vmm__pci_reset(&one.f);
+	ck_assert(one.bar_answers[0] && one.bar_answers[4]);
+	ck_assert_uint_eq(one.bar_base[0], base);
+}
+END_TEST
+
 START_TEST(a_bar_that_does_not_fit_is_refused)
 {
 	struct fake_function large = { 0 };
@@ -571,6 +633,9 @@ int main(void)
 	tcase_add_test(tcase, a_reset_puts_everything_back);
 	tcase_add_test(tcase, bars_are_reached_past_their_addresses_within_their_size);
 	tcase_add_test(tcase, there_are_31_slots);
+	tcase_add_test(tcase, a_hidden_function_is_found_once_it_is_shown);
+	tcase_add_test(tcase, a_slot_that_is_held_is_given_to_nobody);
+	tcase_add_test(tcase, without_firmware_a_function_answers_nowhere_until_it_is_set_up);
 	tcase_add_test(tcase, a_bar_that_does_not_fit_is_refused);
 	tcase_add_test(tcase, a_wire_is_up_while_there_is_a_cause);
 	tcase_add_test(tcase, an_interrupt_disable_holds_the_wire_down);

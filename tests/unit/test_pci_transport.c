@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fake_machine.h"
+#include "transport/pci_priv.h"
 
 enum {
 	ACK = VIRTIO_CONFIG_S_ACKNOWLEDGE,
@@ -641,6 +642,108 @@ static void window(uint32_t bar_index, uint32_t offset, uint32_t length)
 	put(window_cap + VIRTIO_PCI_CAP_LENGTH, 4, length);
 }
 
+/* ---- going while the guest runs ---- */
+
+/* Everything that a guest can do to the function @f of @p, which it found before. */
+static void access_all(struct virtio_pci *p, uint64_t value)
+{
+	struct pci_function *f = &p->function;
+
+	for (uint32_t at = 0; at < VIRTIO_PCI_BAR_LENGTH; at++) {
+		for (uint32_t width = 1; width <= 8; width *= 2) {
+			(void)vmm__virtio_pci_range.read(p, at, width);
+			vmm__virtio_pci_range.write(p, at, width, value);
+		}
+	}
+	for (uint32_t at = 0; at < MSIX_BAR_LENGTH; at += 4) {
+		(void)vmm__msix_range.read(&p->msix, at, 4);
+		vmm__msix_range.write(&p->msix, at, 4, value);
+	}
+	for (uint32_t at = 0; at < 256; at += 4) {
+		f->ops->before_read(p, at, 4);
+		vmm__pci_store(f, at, 4, (uint32_t)value);
+		f->ops->written(p, at, 4);
+		f->ops->after_write(p, at, 4);
+	}
+}
+
+START_TEST(an_access_that_found_a_device_before_it_went_does_nothing)
+{
+	static const uint64_t values[] = {
+		0, 1, 3, 11, 15, UINT64_MAX, 0x0101010101010101, RING_DESC(0),
+	};
+	struct virtio_pci *p = device.dev->transport_state;
+	struct vmm_device *dev = device.dev;
+
+	bring_up();
+	set(VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+	put(msix_cap + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+	set(VIRTIO_PCI_COMMON_Q_MSIX, 2, 1);
+	device.hold = true;
+	offer(0, 0);
+	ring(0);
+	ck_assert_int_eq(device.nr_held, 1);
+
+	vmm__device_unplug(dev);
+	ck_assert_int_eq(device.destroyed, 1);
+	ck_assert_int_eq(device.resets, 1);
+	ck_assert_uint_eq(get(PCI_VENDOR_ID, 4), UINT32_MAX);
+	ck_assert_uint_eq(fake.nr_ioevents, 0);
+	device = (struct fake_device){ .dev = dev, .destroyed = 1 };
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		access_all(p, values[i]);
+		fake_run();
+	}
+	/* A driver that goes through all the steps, too. */
+	for (uint32_t i = 0; i < 4; i++) {
+		static const uint32_t steps[] = { 1, 3, 11, 15 };
+
+		vmm__virtio_pci_range.write(p, VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
+		vmm__virtio_pci_range.write(p, VIRTIO_PCI_COMMON_GF, 4, 1);
+		vmm__virtio_pci_range.write(p, VIRTIO_PCI_COMMON_STATUS, 1, i == 0 ? 0 : steps[i]);
+		vmm__virtio_pci_range.write(p, VIRTIO_PCI_COMMON_STATUS, 1, steps[i]);
+	}
+	vmm__device_notify(dev, 0);
+	vmm__device_write_config(dev, 0, 4, 1);
+	fake_run();
+	ck_assert_int_eq(device.activations + device.resets + device.config_writes, 0);
+	ck_assert_int_eq(device.kicks[0] + device.popped, 0);
+	ck_assert_uint_eq(fake.nr_ioevents, 0);
+	ck_assert_int_eq(fake.broken, 0);
+	for (uint32_t i = 24; i < FAKE_GSIS; i++)
+		ck_assert(!fake.gsi_used[i]);
+	for (uint32_t i = 0; i < 64; i++)
+		ck_assert(!fake.lines[i]);
+	vmm__device_free(dev);
+
+	/* Its slot is free for the next. */
+	device_create(CONFIG_BYTES);
+	bring_up();
+	offer(0, 0);
+	ring(0);
+	ck_assert_uint_eq(driver_used(0), 1);
+}
+END_TEST
+
+START_TEST(a_device_comes_into_a_running_machine_as_hardware_does)
+{
+	vmm__device_power_on(device.dev);
+	ck_assert_uint_eq(vmm__device_slot(device.dev), 1);
+	ck_assert_uint_eq(get(PCI_COMMAND, 2), 0);
+	ck_assert_uint_eq(bar(0), 0);
+	put(PCI_BASE_ADDRESS_0, 4, (uint32_t)layout->pci_base + 0x400000);
+	put(PCI_BASE_ADDRESS_4, 4, (uint32_t)layout->pci_base + 0x500000);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	probe();
+	ck_assert_uint_eq(common, layout->pci_base + 0x400000);
+	bring_up();
+	offer(0, 0);
+	ring(0);
+	ck_assert_uint_eq(driver_used(0), 1);
+}
+END_TEST
+
 START_TEST(registers_are_reached_through_configuration_space)
 {
 	const uint32_t data = window_cap + sizeof(struct virtio_pci_cap);
@@ -830,6 +933,8 @@ int main(void)
 	tcase_add_test(tcase, vectors_may_be_switched_under_traffic);
 	tcase_add_test(tcase, switching_msi_x_off_goes_back_to_the_wire);
 	tcase_add_test(tcase, the_machines_reset_forgets_bars_and_vectors);
+	tcase_add_test(tcase, an_access_that_found_a_device_before_it_went_does_nothing);
+	tcase_add_test(tcase, a_device_comes_into_a_running_machine_as_hardware_does);
 	tcase_add_test(tcase, registers_are_reached_through_configuration_space);
 	tcase_add_test(tcase, a_ragged_window_shows_what_was_there_before);
 	tcase_add_loop_test(tcase, a_window_out_of_bounds_shows_nothing, 0,
