@@ -106,7 +106,7 @@ enum vmm_queue_format {
 /** One device to plug in. */
 struct vmm_device_config {
 	size_t size;			/* sizeof(struct vmm_device_config) */
-	const struct vmm_device_ops *ops;	/* borrowed: valid until vmm_destroy() */
+	const struct vmm_device_ops *ops;	/* copied */
 	void *state;			/* the guest's on success (ops->destroy), else the caller's */
 	const char *name;		/* copied; "disk0": events, logs; default ops->name */
 	struct vmm_features features;	/* offered; the library adds the ring and transport ones */
@@ -123,17 +123,43 @@ struct vmm_device_config {
 #define VMM_DEVICE_CONFIG_INIT	VMM_SIZED(struct vmm_device_config)
 
 /**
- * Plug a device into a guest that has not been started.
+ * Plug a device into a guest, also into one that runs or is paused: there it has to be
+ * on PCI, and the guest's system finds it as it finds a card that is put in.
  *
  * @config is read during the call. *@ret_dev (may be NULL) is borrowed: valid
- * until vmm_destroy().
+ * until vmm_destroy(), or until VMM_EVENT_DEVICE_REMOVED tells that it is gone.
  *
- * Returns 0, -EINVAL, -E2BIG, -EBUSY (the guest was started), -ENOSPC (no
- * address, slot or interrupt left), -ENOMEM, or what KVM said.
- * Thread safety: any thread, one at a time for each guest.
+ * Returns 0, -EINVAL, -E2BIG, -EBUSY (the guest is being stopped, or another thread changes
+ * or starts it), -EOPNOTSUPP (it runs, and the device would not be on PCI or the machine has
+ * no hot plug), -ENOSPC (no address, slot or interrupt left), -ENOMEM, or what KVM said.
+ * Thread safety: any thread, but for callbacks of the guest's own devices.
  */
 VMM_API int vmm_add_device(struct vmm *vm, const struct vmm_device_config *config,
 			   struct vmm_device **ret_dev) VMM_MUST_CHECK;
+
+enum {
+	VMM_REMOVE_SURPRISE	= 1 << 0,	/* at once, as a card that is torn out */
+};
+
+/**
+ * Take @dev, of any kind, out of its guest. When nothing of it is left, and its backend
+ * is freed, VMM_EVENT_DEVICE_REMOVED tells so with its name; @dev may be used until then.
+ *
+ * A guest that runs or is paused is asked to let go, and its system ends what it does with
+ * the device first: syncs a disk, say. It may take its time, or refuse by doing nothing: then
+ * ask again, or tear it out. A reset forgets that it was asked. With VMM_REMOVE_SURPRISE,
+ * or while the guest does not run, the device is gone when this returns: requests in flight
+ * are drained, and a guest that runs is told afterwards. Its driver may not take that well:
+ * Linux's for disks, at least up to 6.12, waits for ever for requests it had under way, and
+ * lets go of no other device meanwhile.
+ *
+ * Returns 0 (gone, or asked), -EINVAL, -ENOENT (not a device of @vm, or gone meanwhile), -EBUSY
+ * (as vmm_add_device()), -EOPNOTSUPP (the guest runs, and @dev is not on PCI or the machine
+ * has no hot plug) or -ENOMEM.
+ * Thread safety: as vmm_add_device().
+ */
+VMM_API int vmm_remove_device(struct vmm *vm, struct vmm_device *dev, uint32_t flags)
+	VMM_MUST_CHECK;
 
 /** The @state given when @dev was added. Any thread. */
 VMM_API void *vmm_device_state(const struct vmm_device *dev);

@@ -247,6 +247,7 @@ enum vmm_event_type {
 	VMM_EVENT_RESET		= 2,	/* vmm_reset() was carried out */
 	VMM_EVENT_DEVICE_BROKEN	= 3,	/* a driver broke the rules: @device, @words */
 	VMM_EVENT_ERROR		= 4,	/* something of ours failed while it ran: @words */
+	VMM_EVENT_DEVICE_REMOVED = 5,	/* vmm_remove_device() was carried out: nothing of @device is left */
 };
 
 /** One event. */

@@ -40,6 +40,14 @@ uint32_t vmm__arch_gpa_bits(int kvm_fd);
 
 /* ---- layout of the machine's guest physical addresses ---- */
 
+struct arch_machine;	/* what the machine has in itself: below */
+
+/* How to tell a guest that runs of its PCI slots. Any thread. */
+struct arch_hotplug {
+	void (*inserted)(struct arch_machine *machine, uint32_t slot);
+	void (*leave)(struct arch_machine *machine, uint32_t slot);
+};
+
 struct arch_layout {
 	bool has_ports;			/* there is a port space beside that of addresses */
 	vmm_gpa_t mmio_base;		/* virtio-mmio windows: first, distance, most */
@@ -55,6 +63,7 @@ struct arch_layout {
 	uint32_t nr_pins;		/* GSIs that are pins of the interrupt controller */
 	uint64_t pins_free;		/* those that devices may be given */
 	vmm_gpa_t ram_max;		/* no RAM at or above this */
+	const struct arch_hotplug *hotplug;	/* NULL: slots stay as they were at the start */
 };
 
 /*
@@ -225,6 +234,8 @@ struct arch_machine_host {
 	struct irqs *irqs;
 	/* A device saw a power off or a reset. Called on a vCPU thread, in an exit. */
 	void (*request)(void *data, enum arch_request request);
+	/* The guest has let go of the devices in these PCI slots, a bit for each. Likewise. */
+	void (*ejected)(void *data, uint32_t slots);
 	void *data;
 };
 

@@ -181,14 +181,30 @@ static int other_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 	}
 }
 
+/* From here to the end of the access, what it finds on a bus is not freed: see hotplug.c. */
+static void answer_begin(struct vmm_vcpu *vcpu)
+{
+	/* Also says that the access before is over. */
+	__atomic_store_n(&vcpu->answering, vcpu->answering + 1, __ATOMIC_RELEASE);
+	/* Before the look at the bus; pairs with the fence in dig(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void answer_end(struct vmm_vcpu *vcpu)
+{
+	/* Pairs with the acquire in dig() and all_passed(). */
+	__atomic_store_n(&vcpu->answering, vcpu->answering + 1, __ATOMIC_RELEASE);
+}
+
 int vmm__vcpu_exit(struct vmm_vcpu *vcpu, struct vmm_exit *ret_exit)
 {
-	switch (vcpu->run->exit_reason) {
-	case KVM_EXIT_IO:
-		return port_exit(vcpu, ret_exit);
-	case KVM_EXIT_MMIO:
-		return mmio_exit(vcpu, ret_exit);
-	default:
+	uint32_t reason = vcpu->run->exit_reason;
+	int r;
+
+	if (reason != KVM_EXIT_IO && reason != KVM_EXIT_MMIO)
 		return other_exit(vcpu, ret_exit);
-	}
+	answer_begin(vcpu);
+	r = reason == KVM_EXIT_IO ? port_exit(vcpu, ret_exit) : mmio_exit(vcpu, ret_exit);
+	answer_end(vcpu);
+	return r;
 }

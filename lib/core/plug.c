@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* plug.c - what is added to a guest before it starts: devices, ranges, the serial port. */
+/* plug.c - what is added to a guest: devices, and before it starts ranges and the serial port. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -13,20 +13,33 @@
 
 /* ---- virtio devices ---- */
 
-static int devices_grow(struct vmm *vm)
+/* Room for one more. Who has claimed the guest is alone in adding; others may remove. */
+static int devices_reserve(struct vmm *vm)
 {
 	struct vmm_device **devices;
+	int r = 0;
 
-	if (vm->nr_devices % DEVICES_STEP != 0)
-		return 0;
-	devices = realloc(vm->devices, (vm->nr_devices + DEVICES_STEP) * sizeof(devices[0]));
-	if (!devices)
-		return vmm__fail(-ENOMEM, "no memory for another device");
-	vm->devices = devices;
-	return 0;
+	pthread_mutex_lock(&vm->devices_lock);
+	if (vm->nr_devices % DEVICES_STEP == 0) {
+		devices = realloc(vm->devices,
+				  (vm->nr_devices + DEVICES_STEP) * sizeof(devices[0]));
+		if (devices)
+			vm->devices = devices;
+		else
+			r = vmm__fail(-ENOMEM, "no memory for another device");
+	}
+	pthread_mutex_unlock(&vm->devices_lock);
+	return r;
 }
 
-static int add_device(struct vmm *vm, const struct vmm_device_config *config,
+static void devices_append(struct vmm *vm, struct vmm_device *dev)
+{
+	pthread_mutex_lock(&vm->devices_lock);
+	vm->devices[vm->nr_devices++] = dev;
+	pthread_mutex_unlock(&vm->devices_lock);
+}
+
+static int add_device(struct vmm *vm, const struct vmm_device_config *config, bool on,
 		      struct vmm_device **ret_dev)
 {
 	struct vmm_device *dev;
@@ -36,7 +49,9 @@ static int add_device(struct vmm *vm, const struct vmm_device_config *config,
 	if (vm->flags & VMM_F_KVM_ONLY)
 		return vmm__fail(-EINVAL, "%s was made with VMM_F_KVM_ONLY: it has no place for devices",
 				 vm->name);
-	r = devices_grow(vm);
+	r = on ? vmm__hotplug_check(vm, config->transport) : 0;
+	if (r == 0)
+		r = devices_reserve(vm);
 	if (r < 0)
 		return r;
 
@@ -44,9 +59,13 @@ static int add_device(struct vmm *vm, const struct vmm_device_config *config,
 	vmm_loop_enter(loop);
 	r = vmm__device_create(&vm->host, config, &dev);
 	if (r == 0) {
-		vm->devices[vm->nr_devices++] = dev;
+		if (on)
+			vmm__device_power_on(dev);
+		devices_append(vm, dev);
 		if (ret_dev)
 			*ret_dev = dev;
+		if (on)
+			vmm__hotplug_inserted(vm, dev);
 	}
 	vmm_loop_leave(loop);
 	return r;
@@ -56,6 +75,7 @@ int vmm_add_device(struct vmm *vm, const struct vmm_device_config *config,
 		   struct vmm_device **ret_dev)
 {
 	struct vmm_device_config c;
+	bool on;
 	int r;
 
 	if (!vm || !config)
@@ -64,10 +84,10 @@ int vmm_add_device(struct vmm *vm, const struct vmm_device_config *config,
 	if (r < 0)
 		return r;
 
-	r = vmm__state_claim(vm, true, "vmm_add_device");
+	r = vmm__state_claim_any(vm, "vmm_add_device", &on);
 	if (r < 0)
 		return r;
-	r = add_device(vm, &c, ret_dev);
+	r = add_device(vm, &c, on, ret_dev);
 	vmm__state_release(vm);
 	return r;
 }

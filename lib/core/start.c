@@ -16,15 +16,19 @@
  * A device on a loop of its own keeps that loop still for the moment. Loops of
  * devices never enter the home loop, so the order is always the same.
  */
-static void each_device(struct vmm *vm, void (*fn)(struct vmm_device *dev))
+static void reset_device(struct vmm_device *dev, void *data)
 {
-	for (uint32_t i = 0; i < vm->nr_devices; i++) {
-		struct vmm_loop *loop = vmm_device_loop(vm->devices[i]);
+	vmm__device_reset(dev);
+}
 
-		vmm_loop_enter(loop);
-		fn(vm->devices[i]);
-		vmm_loop_leave(loop);
-	}
+static void reset_transport(struct vmm_device *dev, void *data)
+{
+	vmm__device_machine_reset(dev);
+}
+
+static void wake_callers(struct vmm_device *dev, void *data)
+{
+	vmm__loop_wake_callers(vmm_device_loop(dev));
 }
 
 void vmm__machine_quiet(struct vmm *vm)
@@ -32,14 +36,13 @@ void vmm__machine_quiet(struct vmm *vm)
 	/* The last line that the guest printed comes before the word that it stopped. */
 	if (vm->serial)
 		vm->serial_model->flush(vm->serial);
-	each_device(vm, vmm__device_reset);
+	vmm__devices_walk(vm, reset_device, NULL);
 }
 
 void vmm__machine_wake_callers(struct vmm *vm)
 {
 	vmm__loop_wake_callers(vm->loop);
-	for (uint32_t i = 0; i < vm->nr_devices; i++)
-		vmm__loop_wake_callers(vmm_device_loop(vm->devices[i]));
+	vmm__devices_walk(vm, wake_callers, NULL);
 }
 
 /* On the home loop, or with it kept still. */
@@ -52,13 +55,33 @@ static void reset_devices(void *data)
 		vm->serial_model->reset(vm->serial);
 	if (vm->machine)
 		vmm__arch_machine_reset(vm->machine);
+	vmm__hotplug_reset(vm);
 }
 
 /* On a thread that no loop waits for. */
 static void reset_transports(struct vmm *vm)
 {
-	for (uint32_t i = 0; i < vm->nr_devices; i++)
-		vmm__device_machine_reset(vm->devices[i]);
+	vmm__devices_walk(vm, reset_transport, NULL);
+}
+
+/* Its virtio-mmio window, if it has one, for the tables. */
+struct description {
+	struct machine_desc *machine;
+	uint32_t window;
+};
+
+static void describe_device(struct vmm_device *dev, void *data)
+{
+	const struct description *d = data;
+	struct machine_desc *desc = d->machine;
+	vmm_gpa_t base;
+	uint32_t gsi;
+
+	if (desc->nr_mmio == MACHINE_MMIO_MAX || !vmm__device_mmio(dev, &base, &gsi))
+		return;
+	desc->mmio[desc->nr_mmio].base = base;
+	desc->mmio[desc->nr_mmio].size = d->window;
+	desc->mmio[desc->nr_mmio++].gsi = gsi;
 }
 
 static int write_tables(struct vmm *vm)
@@ -71,16 +94,8 @@ static int write_tables(struct vmm *vm)
 	};
 
 	memcpy(desc.uuid, vm->uuid, sizeof(desc.uuid));
-	for (uint32_t i = 0; i < vm->nr_devices && desc.nr_mmio < MACHINE_MMIO_MAX; i++) {
-		vmm_gpa_t base;
-		uint32_t gsi;
-
-		if (!vmm__device_mmio(vm->devices[i], &base, &gsi))
-			continue;
-		desc.mmio[desc.nr_mmio].base = base;
-		desc.mmio[desc.nr_mmio].size = vm->layout->mmio_stride;
-		desc.mmio[desc.nr_mmio++].gsi = gsi;
-	}
+	vmm__devices_walk(vm, describe_device,
+			  &(struct description){ &desc, vm->layout->mmio_stride });
 	return vmm__arch_write_tables(&vm->mem, &desc);
 }
 

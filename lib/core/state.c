@@ -20,10 +20,14 @@ void vmm__state_init(struct vmm *vm)
 	vm->stop = (struct vmm_stop_info)VMM_STOP_INFO_INIT;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_cond_init(&vm->changed, NULL);
+	pthread_mutex_init(&vm->devices_lock, NULL);
+	pthread_cond_init(&vm->devices_changed, NULL);
 }
 
 void vmm__state_finish(struct vmm *vm)
 {
+	pthread_cond_destroy(&vm->devices_changed);
+	pthread_mutex_destroy(&vm->devices_lock);
 	pthread_cond_destroy(&vm->changed);
 	pthread_mutex_destroy(&vm->lock);
 }
@@ -315,6 +319,22 @@ int vmm__state_claim(struct vmm *vm, bool fresh, const char *what)
 		r = vmm__fail(-EBUSY, "%s: another thread changes or starts %s now", what, vm->name);
 	else
 		vm->claimed = true;
+	pthread_mutex_unlock(&vm->lock);
+	return r;
+}
+
+int vmm__state_claim_any(struct vmm *vm, const char *what, bool *ret_on)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->stopping)
+		r = vmm__fail(-EBUSY, "%s: %s is being stopped", what, vm->name);
+	else if (vm->claimed)
+		r = vmm__fail(-EBUSY, "%s: another thread changes or starts %s now", what, vm->name);
+	else
+		vm->claimed = true;
+	*ret_on = is_on(vm);
 	pthread_mutex_unlock(&vm->lock);
 	return r;
 }

@@ -25,6 +25,8 @@ struct vmm_vcpu {
 	bool in_run;			/* guarded by vm->lock: the caller is in vmm_vcpu_run() */
 	bool kicked;			/* atomic: vmm_vcpu_kick() */
 	bool regs_written;		/* guarded by vm->lock: since the last start */
+	uint32_t answering;		/* atomic: odd while a range answers an access of its */
+	uint32_t answering_then;	/* when graves were dug: see hotplug.c */
 	sigset_t mask_before;		/* of the caller's thread */
 	cpu_set_t *cpus;		/* NULL: not pinned */
 };

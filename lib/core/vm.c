@@ -278,7 +278,7 @@ static int make_machine(struct vmm *vm, const struct vmm_config *c)
 {
 	const struct arch_machine_host host = {
 		.vm = vm->arch, .mem = &vm->mem, .loop = vm->loop, .mmio = &vm->mmio, .ports = &vm->ports, .irqs = &vm->irqs,
-		.request = machine_request, .data = vm,
+		.request = machine_request, .ejected = vmm__hotplug_ejected, .data = vm,
 	};
 	int r = 0;
 
@@ -308,6 +308,7 @@ static void unmake_machine(struct vmm *vm)
 	while (vm->nr_devices > 0)
 		vmm__device_destroy(vm->devices[--vm->nr_devices]);
 	free(vm->devices);
+	vmm__graves_finish(vm);
 	if (vm->serial)
 		vm->serial_model->destroy(vm->serial);
 	if (vm->pci)

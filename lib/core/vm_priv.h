@@ -55,8 +55,14 @@ struct vmm {
 	uint32_t mmio_taken;		/* virtio-mmio windows, a bit for each */
 	const struct serial_model *serial_model;
 	void *serial;			/* the serial port, of that kind; NULL: none */
+	pthread_mutex_t devices_lock;	/* of the list and of graves; see hotplug.c */
+	pthread_cond_t devices_changed;
 	struct vmm_device **devices;
 	uint32_t nr_devices;
+	uint32_t walkers;		/* who go through it now */
+	struct vmm_device *graves;	/* wait for the accesses that were under way when they were dug */
+	struct vmm_device *new_graves;	/* are dug next */
+	struct vmm_timer *grave_timer;	/* NULL: no device was ever removed */
 	struct boot_source boot;
 	bool has_boot;
 	bool loaded;			/* the image is in memory and nothing has run since */
@@ -116,6 +122,27 @@ void vmm__state_start_failed(struct vmm *vm, uint32_t missing);
  */
 int vmm__state_claim(struct vmm *vm, bool fresh, const char *what);
 void vmm__state_release(struct vmm *vm);
+
+/* The same in any state but while it is being stopped; whether it runs or is paused. */
+int vmm__state_claim_any(struct vmm *vm, const char *what, bool *ret_on);
+
+/* ---- hotplug.c ---- */
+
+/* Call @fn for each device, in the order in which they came. It may enter their loops. */
+void vmm__devices_walk(struct vmm *vm, void (*fn)(struct vmm_device *dev, void *data), void *data);
+
+/* Free what was removed and is not free yet. No vCPU runs. */
+void vmm__graves_finish(struct vmm *vm);
+
+/* The guest has let go of what is in these slots. On a vCPU. */
+void vmm__hotplug_ejected(void *vm, uint32_t slots);
+
+/* The machine is reset: nobody was asked for anything. */
+void vmm__hotplug_reset(struct vmm *vm);
+
+/* Whether a device on @transport can come while the guest runs; -EOPNOTSUPP. Then tell the guest. */
+int vmm__hotplug_check(const struct vmm *vm, uint32_t transport);
+void vmm__hotplug_inserted(struct vmm *vm, const struct vmm_device *dev);
 
 /* ---- start.c ---- */
 

@@ -19,18 +19,24 @@ static void note_request(void *data, enum arch_request request)
 	++*(unsigned *)data;
 }
 
+static void note_ejected(void *data, uint32_t slots)
+{
+	++*(unsigned *)data;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint16_t ports[] = {
 		0x60, 0x64, 0x70, 0x71, 0x505,
 		0x600, 0x601, 0x602, 0x603, 0x604, 0x605, 0x606, 0x607,
+		0x610, 0x614, 0x618, 0x61b,
 	};
 	unsigned requests = 0;
 	struct irqs irqs = { 0 };
 	struct bus port_bus, mmio_bus;
 	struct arch_machine_host host = {
 		.mmio = &mmio_bus, .ports = &port_bus, .irqs = &irqs,
-		.request = note_request, .data = &requests,
+		.request = note_request, .ejected = note_ejected, .data = &requests,
 	};
 	struct arch_machine *machine;
 

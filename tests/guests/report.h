@@ -45,6 +45,15 @@ enum {
 	STEP_RESET	= 2,	/* the disk was reset with a request in flight */
 	STEP_UP		= 3,	/* all devices are up */
 	STEP_ROUND	= 4,	/* a round is over */
+	STEP_CAME	= 5,	/* a device came and was used */
+	STEP_WENT	= 6,	/* one was ejected */
+};
+
+/* What slots.c does beyond what it should: PARAM_SEED. */
+enum {
+	SLOTS_REFUSE	= 1 << 0,	/* never ejects */
+	SLOTS_UNASKED	= 1 << 1,	/* ejects all slots all the time, and uses what came once more */
+	SLOTS_HAMMER	= 1 << 2,	/* pays no heed to what comes, and writes to slot 1 all the time */
 };
 
 /* What is written, typed and sent. */

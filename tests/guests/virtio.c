@@ -16,6 +16,12 @@
 static struct ring_memory ring_memory[8] __attribute__((aligned(16)));
 static uint32_t rings_taken;
 
+void ring_reuse(void)
+{
+	rings_taken = 0;
+	memset(ring_memory, 0, sizeof(ring_memory));
+}
+
 /* ---- registers ---- */
 
 uint8_t load8(uintptr_t address)

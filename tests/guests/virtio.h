@@ -96,6 +96,9 @@ void device_reset(struct device *dev);	/* and wait until it is */
 bool device_try_up(struct device *dev, uint64_t wanted, uint32_t nr_rings);
 void device_up(struct device *dev, uint64_t wanted, uint32_t nr_rings);
 
+/* The memory of all rings may be used anew: no device has one. */
+void ring_reuse(void);
+
 /* Place ring @n. Before DRIVER_OK. */
 void device_ring(struct device *dev, uint32_t n, volatile struct ring_memory *memory);
 

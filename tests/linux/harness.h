@@ -30,6 +30,7 @@ void devices_add(void);
 void features_add(void);
 void net_add(void);
 void balloon_add(void);
+void hotplug_add(void);
 void pair_add(void);
 void ports_add(void);
 void refuse_add(void);

@@ -303,6 +303,7 @@ int main(int argc, char **argv)
 	avx_add();
 	features_add();		/* (the golden lists are of these kernels) */
 	net_add();
+	hotplug_add();
 #endif
 	devices_add();
 	balloon_add();

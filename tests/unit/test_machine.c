@@ -10,13 +10,14 @@
 #include "fake_irqs.h"
 
 enum { DATA = 0x60, COMMAND = 0x64, SLEEP = 0x600, STATUS = 0x601, RESET = 0x602, EVENTS = 0x604,
-       PANIC = 0x505 };
+       PANIC = 0x505, SLOTS_IN = 0x610, SLOTS_GO = 0x614, SLOTS_EJECT = 0x618 };
 enum { KEYBOARD_GSI = 1, EVENTS_GSI = 9 };
 
 static struct bus ports, mmio;
 static struct irqs irqs;
 static struct arch_machine *machine;
-static int requests;
+static int requests, ejections;
+static uint32_t last_ejected;
 static enum arch_request last_request;
 
 static void note_request(void *data, enum arch_request request)
@@ -25,8 +26,15 @@ static void note_request(void *data, enum arch_request request)
 	last_request = request;
 }
 
+static void note_ejected(void *data, uint32_t slots)
+{
+	ejections++;
+	last_ejected = slots;
+}
+
 static const struct arch_machine_host host = {
 	.mmio = &mmio, .ports = &ports, .irqs = &irqs, .request = note_request,
+	.ejected = note_ejected,
 };
 
 static void setup(void)
@@ -34,7 +42,7 @@ static void setup(void)
 	ck_assert_int_eq(vmm__bus_init(&ports, "port", 0x10000), 0);
 	ck_assert_int_eq(vmm__bus_init(&mmio, "MMIO", 0), 0);
 	ck_assert_int_eq(vmm__arch_machine_create(&host, &machine), 0);
-	requests = 0;
+	requests = ejections = 0;
 }
 
 static void teardown(void)
@@ -248,6 +256,85 @@ START_TEST(a_reset_takes_the_button_back)
 }
 END_TEST
 
+/* ---- PCI slots ---- */
+
+static uint32_t in32(uint16_t port)
+{
+	uint64_t value;
+
+	ck_assert(vmm__bus_read(&ports, port, 4, &value));
+	return (uint32_t)value;
+}
+
+START_TEST(a_slot_is_told_of_once_and_by_an_event)
+{
+	const struct arch_hotplug *hotplug = vmm__arch_layout(-1)->hotplug;
+
+	ck_assert_uint_eq(in32(SLOTS_IN) | in32(SLOTS_GO), 0);
+	hotplug->inserted(machine, 1);
+	hotplug->inserted(machine, 31);
+	hotplug->leave(machine, 7);
+	ck_assert(fake_lines[EVENTS_GSI]);
+	vmm__arch_machine_power_button(machine);
+	ck_assert_uint_eq(in(EVENTS), 3);
+	ck_assert(!fake_lines[EVENTS_GSI]);
+	ck_assert_uint_eq(in32(SLOTS_IN), 1u << 31 | 1u << 1);
+	ck_assert_uint_eq(in32(SLOTS_IN), 0);
+	ck_assert_uint_eq(in32(SLOTS_GO), 1u << 7);
+	ck_assert_uint_eq(in32(SLOTS_GO), 0);
+	ck_assert_uint_eq(in32(SLOTS_EJECT), 0);
+}
+END_TEST
+
+START_TEST(of_coming_and_going_the_last_counts)
+{
+	const struct arch_hotplug *hotplug = vmm__arch_layout(-1)->hotplug;
+
+	hotplug->inserted(machine, 2);
+	hotplug->leave(machine, 2);
+	hotplug->leave(machine, 3);
+	hotplug->inserted(machine, 3);
+	ck_assert_uint_eq(in32(SLOTS_IN), 1u << 3);
+	ck_assert_uint_eq(in32(SLOTS_GO), 1u << 2);
+}
+END_TEST
+
+START_TEST(slot_registers_are_of_32_bits)
+{
+	vmm__arch_layout(-1)->hotplug->inserted(machine, 5);
+	for (uint32_t width = 1; width <= 2; width++) {
+		for (uint16_t port = SLOTS_IN; port + width <= SLOTS_IN + 12; port++) {
+			uint64_t value;
+
+			ck_assert(vmm__bus_read(&ports, port, width, &value));
+			ck_assert_uint_eq(value, 0);
+			vmm__bus_write(&ports, port, width, 0xff);
+		}
+	}
+	for (uint16_t port = SLOTS_IN; port < SLOTS_EJECT; port++)
+		vmm__bus_write(&ports, port, 4, UINT32_MAX);
+	ck_assert_int_eq(ejections, 0);
+	ck_assert_uint_eq(in32(SLOTS_IN), 1u << 5);
+
+	vmm__bus_write(&ports, SLOTS_EJECT, 4, 1u << 5);
+	ck_assert_int_eq(ejections, 1);
+	ck_assert_uint_eq(last_ejected, 1u << 5);
+}
+END_TEST
+
+START_TEST(a_reset_forgets_slots)
+{
+	const struct arch_hotplug *hotplug = vmm__arch_layout(-1)->hotplug;
+
+	hotplug->inserted(machine, 2);
+	hotplug->leave(machine, 3);
+	vmm__arch_machine_reset(machine);
+	ck_assert(!fake_lines[EVENTS_GSI]);
+	ck_assert_uint_eq(in(EVENTS), 0);
+	ck_assert_uint_eq(in32(SLOTS_IN) | in32(SLOTS_GO), 0);
+}
+END_TEST
+
 START_TEST(a_panic_is_reported_by_its_bit)
 {
 	ck_assert_uint_eq(in(PANIC), 1);
@@ -312,7 +399,7 @@ END_TEST
 /* Each port that is taken already, in turn. */
 START_TEST(a_failure_leaves_nothing_behind)
 {
-	static const uint16_t taken[] = { DATA, COMMAND, 0x71, RESET, PANIC };
+	static const uint16_t taken[] = { DATA, COMMAND, 0x71, RESET, SLOTS_EJECT, PANIC };
 	const struct bus_range range = { .base = taken[_i], .length = 1 };
 	struct arch_machine *second = NULL;
 	struct bus other;
@@ -350,10 +437,14 @@ int main(void)
 	tcase_add_test(tcase, the_sleep_status_reads_as_nothing);
 	tcase_add_test(tcase, the_button_raises_its_line_until_the_event_is_taken);
 	tcase_add_test(tcase, a_reset_takes_the_button_back);
+	tcase_add_test(tcase, a_slot_is_told_of_once_and_by_an_event);
+	tcase_add_test(tcase, of_coming_and_going_the_last_counts);
+	tcase_add_test(tcase, slot_registers_are_of_32_bits);
+	tcase_add_test(tcase, a_reset_forgets_slots);
 	tcase_add_test(tcase, a_panic_is_reported_by_its_bit);
 	tcase_add_test(tcase, a_wide_access_reaches_each_register);
 	tcase_add_test(tcase, several_vcpus_may_use_it_at_once);
-	tcase_add_loop_test(tcase, a_failure_leaves_nothing_behind, 0, 5);
+	tcase_add_loop_test(tcase, a_failure_leaves_nothing_behind, 0, 6);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -37,6 +37,7 @@ struct aml {
 /* One-byte terms, for aml_op(). */
 enum aml_opcode {
 	AML_LOCAL0		= 0x60,
+	AML_LOCAL1		= 0x61,
 	AML_ARG0		= 0x68,
 	AML_ARG1		= 0x69,
 	AML_ARG3		= 0x6b,

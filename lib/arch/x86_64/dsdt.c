@@ -6,12 +6,14 @@
  * button, no PM timer. So every interrupt is named here, and the power button
  * comes through a generic event device.
  */
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "arch/arch_priv.h"
 #include "arch/x86_64/aml_priv.h"
 #include "arch/x86_64/layout_priv.h"
 #include "arch/x86_64/tables_priv.h"
+#include "devices/legacy/pci_slots_priv.h"
 #include "devices/legacy/power_priv.h"
 
 /* \_S5: what to write to the sleep control register to power off. */
@@ -82,9 +84,9 @@ static void panic_port(struct aml *aml)
 
 /*
  * The power button, and the generic event device (ACPI 6.4, 5.6.9) that tells
- * of it: reading EVNT takes the pending events and lets the line go.
+ * of it and of PCI slots: reading EVNT takes the pending events and lets the line go.
  */
-static void power_button(struct aml *aml)
+static void events(struct aml *aml, bool has_pci)
 {
 	static const char *const names[] = { "EVNT" };
 
@@ -119,6 +121,15 @@ static void power_button(struct aml *aml)
 	vmm__aml_path(aml, "PWRB");
 	vmm__aml_int(aml, 0x80);		/* pressed (ACPI 6.4, table 5.135) */
 	vmm__aml_end(aml);
+	if (has_pci) {
+		vmm__aml_if(aml);
+		vmm__aml_op(aml, AML_AND);
+		vmm__aml_op(aml, AML_LOCAL0);
+		vmm__aml_int(aml, POWER_EVENT_SLOTS);
+		vmm__aml_int(aml, 0);
+		vmm__aml_path(aml, "\\_SB.PCI0.SLTS");
+		vmm__aml_end(aml);
+	}
 	vmm__aml_end(aml);
 	vmm__aml_end(aml);
 }
@@ -220,6 +231,68 @@ static void pci_osc(struct aml *aml)
 	vmm__aml_end(aml);
 }
 
+/* ---- hot plug (ACPI 6.4, 5.6.6 and 6.3.3) ---- */
+
+#define NR_SLOTS	32u	/* slot 0 is the bridge's */
+
+static const char *slot_name(uint32_t slot, char name[8])
+{
+	snprintf(name, 8, "S%02X", slot);
+	return name;
+}
+
+/* A slot whose device can be ejected: what was asked for, the guest does, and then says so. */
+static void slot_device(struct aml *aml, uint32_t slot)
+{
+	char name[8];
+
+	vmm__aml_device(aml, slot_name(slot, name));
+	vmm__aml_name(aml, "_ADR");
+	vmm__aml_int(aml, slot << 16);
+	vmm__aml_name(aml, "_SUN");
+	vmm__aml_int(aml, slot);
+	vmm__aml_method(aml, "_EJ0", 1);
+	vmm__aml_op(aml, AML_STORE);
+	vmm__aml_int(aml, 1u << slot);
+	vmm__aml_path(aml, "SLEJ");
+	vmm__aml_end(aml);
+	vmm__aml_end(aml);
+}
+
+/* Notify the slots of which register @name has the bits. */
+static void slots_notify(struct aml *aml, const char *name, uint32_t what)
+{
+	char slot[8];
+
+	vmm__aml_op(aml, AML_STORE);
+	vmm__aml_path(aml, name);
+	vmm__aml_op(aml, AML_LOCAL1);
+	for (uint32_t i = 1; i < NR_SLOTS; i++) {
+		vmm__aml_if(aml);
+		vmm__aml_op(aml, AML_AND);
+		vmm__aml_op(aml, AML_LOCAL1);
+		vmm__aml_int(aml, 1u << i);
+		vmm__aml_int(aml, 0);		/* no target */
+		vmm__aml_op(aml, AML_NOTIFY);
+		vmm__aml_path(aml, slot_name(i, slot));
+		vmm__aml_int(aml, what);
+		vmm__aml_end(aml);
+	}
+}
+
+static void pci_slots(struct aml *aml)
+{
+	static const char *const names[] = { "SLIN", "SLGO", "SLEJ" };
+
+	vmm__aml_registers(aml, "SREG", AML_SPACE_IO, X86_PORT_SLOTS, 32, names, 3);
+	for (uint32_t i = 1; i < NR_SLOTS; i++)
+		slot_device(aml, i);
+	vmm__aml_method(aml, "SLTS", 0);
+	slots_notify(aml, "SLIN", 1);		/* device check */
+	slots_notify(aml, "SLGO", 3);		/* eject request */
+	vmm__aml_end(aml);
+}
+
 static void pci(struct aml *aml)
 {
 	const struct arch_layout *layout = vmm__arch_layout(-1);
@@ -244,6 +317,7 @@ static void pci(struct aml *aml)
 	vmm__aml_end(aml);
 	pci_interrupts(aml);
 	pci_osc(aml);
+	pci_slots(aml);
 	vmm__aml_end(aml);
 }
 
@@ -258,6 +332,7 @@ static void motherboard(struct aml *aml, bool has_pci)
 	vmm__aml_name(aml, "_CRS");
 	vmm__aml_resources(aml);
 	vmm__aml_resource_ports(aml, X86_PORT_POWER, X86_PORT_POWER_SIZE);
+	vmm__aml_resource_ports(aml, X86_PORT_SLOTS, X86_PORT_SLOTS_SIZE);
 	if (has_pci)
 		vmm__aml_resource_memory(aml, X86_ECAM_BASE, X86_ECAM_SIZE);
 	vmm__aml_end(aml);
@@ -277,7 +352,7 @@ void vmm__dsdt_write(struct aml *aml, const struct machine_desc *desc)
 		serial(aml);
 	clock_device(aml);
 	panic_port(aml);
-	power_button(aml);
+	events(aml, desc->has_pci);
 	for (uint32_t i = 0; i < desc->nr_mmio; i++)
 		virtio_mmio(aml, desc, i);
 	vmm__aml_end(aml);

@@ -42,6 +42,7 @@
 		.nr_pins = X86_NR_PINS,				\
 		.pins_free = PINS_FREE,				\
 		.ram_max = (ram),				\
+		.hotplug = &vmm__x86_hotplug,			\
 	}
 
 static const struct {

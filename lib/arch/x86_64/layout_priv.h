@@ -53,7 +53,7 @@
 #define X86_NR_PINS		24u
 #define X86_GSI_KEYBOARD	1u
 #define X86_GSI_COM1		4u
-#define X86_GSI_EVENTS		9u		/* power button */
+#define X86_GSI_EVENTS		9u		/* power button, PCI slots */
 #define X86_GSI_PCI		16u		/* of slot n, pin p (from 0): 16 + (n + p) % 8 */
 #define X86_NR_GSI_PCI		8u
 
@@ -64,6 +64,11 @@
 #define X86_PORT_PVPANIC	0x505
 #define X86_PORT_POWER		0x600
 #define X86_PORT_POWER_SIZE	8
+#define X86_PORT_SLOTS		0x610
+#define X86_PORT_SLOTS_SIZE	12
+
+struct arch_hotplug;
+extern const struct arch_hotplug vmm__x86_hotplug;
 
 /* How the boot processor is started: boot_entry.kind. */
 enum x86_boot_kind {

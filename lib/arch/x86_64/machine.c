@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * machine.c - the devices that an x86-64 machine has in itself: keyboard
- * controller, real time clock, power controls, panic port, and the ways to reset it.
+ * controller, real time clock, power controls, PCI slots, panic port, and the ways to reset it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "bus/bus_priv.h"
 #include "core/error_priv.h"
 #include "devices/legacy/i8042_priv.h"
+#include "devices/legacy/pci_slots_priv.h"
 #include "devices/legacy/power_priv.h"
 #include "devices/legacy/pvpanic_priv.h"
 #include "devices/legacy/rtc_cmos_priv.h"
@@ -20,6 +21,7 @@ struct arch_machine {
 	struct i8042 *i8042;
 	struct rtc_cmos *rtc;
 	struct power *power;
+	struct pci_slots *slots;
 	struct pvpanic *pvpanic;
 };
 
@@ -43,13 +45,18 @@ int vmm__arch_machine_create(const struct arch_machine_host *host,
 	r = vmm__power_create(host, X86_PORT_POWER, X86_GSI_EVENTS, &machine->power);
 	if (r < 0)
 		goto destroy_rtc;
-	r = vmm__pvpanic_create(host, host->ports, X86_PORT_PVPANIC, &machine->pvpanic);
+	r = vmm__pci_slots_create(host, X86_PORT_SLOTS, machine->power, &machine->slots);
 	if (r < 0)
 		goto destroy_power;
+	r = vmm__pvpanic_create(host, host->ports, X86_PORT_PVPANIC, &machine->pvpanic);
+	if (r < 0)
+		goto destroy_slots;
 
 	*ret_machine = machine;
 	return 0;
 
+destroy_slots:
+	vmm__pci_slots_destroy(machine->slots);
 destroy_power:
 	vmm__power_destroy(machine->power);
 destroy_rtc:
@@ -67,6 +74,7 @@ void vmm__arch_machine_destroy(struct arch_machine *machine)
 		return;
 
 	vmm__pvpanic_destroy(machine->pvpanic);
+	vmm__pci_slots_destroy(machine->slots);
 	vmm__power_destroy(machine->power);
 	vmm__rtc_destroy(machine->rtc);
 	vmm__i8042_destroy(machine->i8042);
@@ -75,6 +83,7 @@ void vmm__arch_machine_destroy(struct arch_machine *machine)
 
 void vmm__arch_machine_reset(struct arch_machine *machine)
 {
+	vmm__pci_slots_reset(machine->slots);
 	vmm__power_reset(machine->power);
 	vmm__rtc_reset(machine->rtc);
 	vmm__i8042_reset(machine->i8042);
@@ -82,5 +91,20 @@ void vmm__arch_machine_reset(struct arch_machine *machine)
 
 void vmm__arch_machine_power_button(struct arch_machine *machine)
 {
-	vmm__power_button(machine->power);
+	vmm__power_event(machine->power, POWER_EVENT_BUTTON);
 }
+
+static void slot_inserted(struct arch_machine *machine, uint32_t slot)
+{
+	vmm__pci_slots_inserted(machine->slots, slot);
+}
+
+static void slot_leave(struct arch_machine *machine, uint32_t slot)
+{
+	vmm__pci_slots_leave(machine->slots, slot);
+}
+
+const struct arch_hotplug vmm__x86_hotplug = {
+	.inserted = slot_inserted,
+	.leave = slot_leave,
+};

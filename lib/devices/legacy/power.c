@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * power.c - power off, reset and the power button of a hardware-reduced ACPI machine.
+ * power.c - power off, reset and the events of a hardware-reduced ACPI machine.
  *
  * Sleep control and status registers: ACPI 6.4, 4.8.3.7. The event register is ours;
  * the machine's AML knows it. Its line is level triggered: it stays up while an
@@ -132,9 +132,9 @@ void vmm__power_reset(struct power *power)
 	pthread_mutex_unlock(&power->lock);
 }
 
-void vmm__power_button(struct power *power)
+void vmm__power_event(struct power *power, uint8_t event)
 {
 	pthread_mutex_lock(&power->lock);
-	pending_set(power, power->pending | POWER_EVENT_BUTTON);
+	pending_set(power, power->pending | event);
 	pthread_mutex_unlock(&power->lock);
 }
