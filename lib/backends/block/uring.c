@@ -40,6 +40,7 @@ struct file_ring {
 	struct vmm_blk_request *unfilled;	/* the first that has none */
 	uint32_t nr_filled;
 	uint32_t nr_out;		/* given to the kernel */
+	bool registered;		/* the file is the ring's own number 0 */
 	bool dead;			/* the kernel refuses to be entered */
 };
 
@@ -49,7 +50,7 @@ static void fill_entry(struct file_ring *ring, struct io_uring_sqe *sqe,
 		       struct vmm_blk_request *req, uint64_t *inline_bytes)
 {
 	unsigned int length = req->length < RING_MOST ? (unsigned int)req->length : RING_MOST;
-	int fd = ring->file->fd;
+	int fd = ring->registered ? 0 : ring->file->fd;
 
 	switch (req->op) {
 	case VMM_BLK_READ:
@@ -70,6 +71,8 @@ static void fill_entry(struct file_ring *ring, struct io_uring_sqe *sqe,
 		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
 		break;
 	}
+	if (ring->registered)
+		sqe->flags |= IOSQE_FIXED_FILE;
 	if (ring->file->align == 1 && req->op != VMM_BLK_FLUSH) {
 		*inline_bytes += req->length;
 		if (*inline_bytes > RING_INLINE)
@@ -276,6 +279,8 @@ int vmm__file_ring_create(struct blk_file *file, struct vmm_loop *loop, struct f
 	r = ring_open(&ring->ring);
 	if (r < 0)
 		goto free_ring;
+	/* Spares each operation the way to the file. Buffers are not: that would pin all guest memory. */
+	ring->registered = io_uring_register_files(&ring->ring, &file->fd, 1) == 0;
 	r = vmm_loop_add_fd(loop, ring->ring.ring_fd, EPOLLIN, ring_ready, ring, &ring->source);
 	if (r < 0)
 		goto close_ring;
