@@ -112,21 +112,63 @@ static const char *disk_hint(int error)
 	}
 }
 
-static int add_disk(struct machine *m, const struct disk_option *d)
+static int open_overlay(const struct disk_option *d, struct vmm_blk **ret_blk)
 {
-	struct vmm_blk_file_config file = VMM_BLK_FILE_CONFIG_INIT;
-	struct vmm_block_config config = VMM_BLOCK_CONFIG_INIT;
-	const char *option = d->path ? "--disk" : "--ram-disk";
+	struct vmm_blk_file_config base = VMM_BLK_FILE_CONFIG_INIT;
+	struct vmm_blk_overlay_config overlay = VMM_BLK_OVERLAY_CONFIG_INIT;
 	int r;
 
-	file.path = d->path;
-	file.flags = d->flags;
-	r = d->path ? vmm_blk_open_file(&file, &config.backend)
-		    : vmm_blk_open_ram(d->ram_bytes, &config.backend);
+	base.path = d->base;
+	base.flags = VMM_BLK_READ_ONLY | d->flags;
+	r = vmm_blk_open_file(&base, &overlay.base);
+	if (r < 0)
+		return r;
+	overlay.path = d->path;
+	overlay.flags = d->flags;
+	r = vmm_blk_open_overlay(&overlay, ret_blk);
+	if (r == -ENOENT) {
+		overlay.flags |= VMM_BLK_OVERLAY_CREATE;
+		r = vmm_blk_open_overlay(&overlay, ret_blk);
+	}
+	if (r < 0)
+		vmm_blk_destroy(overlay.base);
+	return r;
+}
+
+static int open_disk(const struct disk_option *d, struct vmm_blk **ret_blk)
+{
+	struct vmm_blk_file_config file = VMM_BLK_FILE_CONFIG_INIT;
+	struct vmm_blk_nbd_config nbd = VMM_BLK_NBD_CONFIG_INIT;
+
+	if (!d->path)
+		return vmm_blk_open_ram(d->ram_bytes, ret_blk);
+	switch (d->format) {
+	case DISK_OVERLAY:
+		return open_overlay(d, ret_blk);
+	case DISK_NBD:
+		nbd.uri = d->path;
+		nbd.flags = d->flags;
+		return vmm_blk_open_nbd(&nbd, ret_blk);
+	default:
+		file.path = d->path;
+		file.flags = d->flags;
+		return vmm_blk_open_file(&file, ret_blk);
+	}
+}
+
+static int add_disk(struct machine *m, const struct disk_option *d)
+{
+	struct vmm_block_config config = VMM_BLOCK_CONFIG_INIT;
+	const char *option = d->path ? "--disk" : "--ram-disk";
+	int r = open_disk(d, &config.backend);
+
 	if (r < 0)
 		return fail(option, disk_hint(r));
 	config.serial = d->serial;
-	if (thread_for(m, d->own_thread, "disk", &config.loop) < 0 ||
+	config.cache = d->cache;
+	config.nr_queues = d->queues;
+	if ((vmm_blk_set_rate(config.backend, &d->rate) < 0 && fail(option, NULL)) ||
+	    thread_for(m, d->own_thread, "disk", &config.loop) < 0 ||
 	    (vmm_add_block(m->vm, &config, NULL) < 0 && fail(option, NULL))) {
 		vmm_blk_destroy(config.backend);
 		return -1;

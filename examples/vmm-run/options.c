@@ -45,8 +45,13 @@ static const char help[] =
 	"      --name NAME               shown in thread names (guest)\n"
 	"\n"
 	"Devices; all may be given many times\n"
-	"  -d, --disk FILE[,ro][,direct][,thread][,serial=TEXT]\n"
-	"                                a raw image or block device: /dev/vda, vdb, ... in order\n"
+	"  -d, --disk FILE[,WORD...]     a raw image or block device: /dev/vda, vdb, ... in order\n"
+	"          ro, direct (past the page cache), thread, serial=TEXT, queues=N\n"
+	"          cache=writeback|writethrough|none|directsync   (writeback)\n"
+	"          format=raw|overlay|nbd (raw); overlay: with base=FILE below, which is only\n"
+	"              read, and FILE made if it is not there; nbd: FILE is a URI, like\n"
+	"              nbd://HOST/EXPORT or nbd+unix:///?socket=PATH\n"
+	"          bps=SIZE, iops=N      at most so many bytes and requests a second\n"
 	"      --ram-disk SIZE           an empty disk that is forgotten at the end\n"
 	"  -n, --net KIND[,thread][,plain][,mac=xx:xx:xx:xx:xx:xx][,mtu=N][,queues=N][,rate=SIZE]   (none)\n"
 	"          user: as this user, without privileges    tap:NAME, tapfd:N: an interface of the host's\n"
@@ -164,27 +169,82 @@ static const struct choice levels[] = {
 	{ NULL, 0 },
 };
 
+static const struct choice formats[] = {
+	{ "raw", DISK_RAW },
+	{ "overlay", DISK_OVERLAY },
+	{ "nbd", DISK_NBD },
+	{ NULL, 0 },
+};
+
+/* Two things at once: what the guest is told, and whether the page cache is used. */
+static const struct choice caches[] = {
+	{ "writeback", 0 },
+	{ "writethrough", 1 },
+	{ "none", 2 },
+	{ "directsync", 3 },
+	{ NULL, 0 },
+};
+
+/* What has a value; -1 and *@ret_known. */
+static int disk_value(struct disk_option *d, const char *word, bool *ret_known)
+{
+	uint32_t cache = 0, iops = 0;
+	int r = -1;
+
+	*ret_known = true;
+	if (strncmp(word, "serial=", 7) == 0) {
+		d->serial = word + 7;
+	} else if (strncmp(word, "base=", 5) == 0) {
+		d->base = word + 5;
+	} else if (strncmp(word, "format=", 7) == 0) {
+		r = choose("disk format", word + 7, formats, &d->format);
+	} else if (strncmp(word, "cache=", 6) == 0) {
+		r = choose("disk cache", word + 6, caches, &cache);
+		d->cache = cache & 1 ? VMM_BLOCK_WRITETHROUGH : VMM_BLOCK_WRITEBACK;
+		d->flags |= cache & 2 ? VMM_BLK_FILE_DIRECT : 0u;
+	} else if (strncmp(word, "queues=", 7) == 0) {
+		r = number("disk queues", word + 7, VMM_DEVICE_QUEUES_MAX, &d->queues);
+	} else if (strncmp(word, "bps=", 4) == 0) {
+		r = size("disk bps", word + 4, &d->rate.bytes_per_second);
+	} else if (strncmp(word, "iops=", 5) == 0) {
+		r = number("disk iops", word + 5, UINT32_MAX, &iops);
+		d->rate.ops_per_second = iops;
+	} else {
+		*ret_known = false;
+	}
+	return r;
+}
+
 static int disk(struct options *o, char *text)
 {
 	struct disk_option *d = &o->disks[o->nr_disks];
+	bool known = true;
 	char *word;
+	int r;
 
 	if (o->nr_disks == MAX_DISKS)
 		return wrong("disk", text, "no more disks");
-	while ((word = cut_word(text)) != NULL) {
+	d->rate = (struct vmm_rate)VMM_RATE_INIT;
+	while (known && (word = cut_word(text)) != NULL) {
 		if (strcmp(word, "ro") == 0) {
 			d->flags |= VMM_BLK_READ_ONLY;
 		} else if (strcmp(word, "direct") == 0) {
 			d->flags |= VMM_BLK_FILE_DIRECT;
 		} else if (strcmp(word, "thread") == 0) {
 			d->own_thread = true;
-		} else if (strncmp(word, "serial=", 7) == 0) {
-			d->serial = word + 7;
 		} else {
-			word[-1] = ',';	/* a part of the file's name */
-			break;
+			r = disk_value(d, word, &known);
+			if (r >= 0)
+				return r;
+			if (!known)
+				word[-1] = ',';	/* a part of the file's name */
 		}
 	}
+	if ((d->format == DISK_OVERLAY) != !!d->base)
+		return wrong("disk", text, "format=overlay and base=FILE together");
+	if (d->format != DISK_RAW && (d->flags & (d->format == DISK_NBD ? VMM_BLK_FILE_DIRECT
+									: VMM_BLK_READ_ONLY)))
+		return wrong("disk", text, "no such word with that format");
 	d->path = text;
 	o->nr_disks++;
 	return -1;
@@ -194,6 +254,7 @@ static int ram_disk(struct options *o, const char *text)
 {
 	if (o->nr_disks == MAX_DISKS)
 		return wrong("ram-disk", text, "no more disks");
+	o->disks[o->nr_disks].rate = (struct vmm_rate)VMM_RATE_INIT;
 	return size("ram-disk", text, &o->disks[o->nr_disks++].ram_bytes);
 }
 

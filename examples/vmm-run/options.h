@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <libvmm/net.h>
+#include <libvmm/rate.h>
 
 #include "extras.h"
 
@@ -31,11 +32,22 @@ enum {
 	CONSOLE_VIRTIO	= 1 << 1,
 };
 
+enum {
+	DISK_RAW,
+	DISK_OVERLAY,
+	DISK_NBD,
+};
+
 struct disk_option {
-	const char *path;	/* NULL: ram_bytes of memory */
+	const char *path;	/* NULL: ram_bytes of memory; of DISK_NBD a URI */
+	const char *base;	/* of DISK_OVERLAY */
 	const char *serial;
 	uint64_t ram_bytes;
+	uint32_t format;	/* DISK_* */
 	uint32_t flags;		/* VMM_BLK_* */
+	uint32_t cache;		/* enum vmm_block_cache */
+	uint32_t queues;
+	struct vmm_rate rate;
 	bool own_thread;
 };
 

@@ -389,6 +389,8 @@ def what_cannot_be_started_is_told_with_its_name():
             (["--kernel", folder], b"plain file"),
             (["--kernel", GUEST, "--initrd", "/nonexistent"], b"initrd /nonexistent"),
             (["--kernel", GUEST, "--disk", "/nonexistent,ro"], b"/nonexistent: No such file"),
+            (["--kernel", GUEST, "--disk", "nbd+unix:///?socket=/nonexistent,format=nbd"], b"--disk"),
+            (["--kernel", GUEST, "--disk", f"/nonexistent/o,format=overlay,base={odd}"], b"--disk"),
             (["--kernel", GUEST, "--disk", odd], b"--disk"),
             (["--kernel", GUEST, "--disk", folder], b"--disk"),
             (["--kernel", GUEST, "--net", "tapfd:99"], b"--net"),
@@ -419,10 +421,11 @@ def a_disk_that_is_in_use_is_refused():
 def a_machine_with_everything_starts_and_ends():
     with tempfile.TemporaryDirectory() as folder:
         disks = []
-        for name in "a,b", "c":
+        for name in "a,b", "c", "d":
             with open(f"{folder}/{name}", "wb") as file:
                 file.truncate(1 << 20)
         disks += ["--disk", f"{folder}/a,b,ro,thread", "--disk", f"{folder}/c,serial=see,thread", "--ram-disk", "1M"]
+        disks += ["--disk", f"{folder}/o,format=overlay,base={folder}/d,cache=writethrough,bps=10M,iops=100,queues=2"]
         for transport in "pci", "mmio":
             with Run("--cpus", "2", "--transport", transport, "--net", "user,thread,plain,mtu=1400,rate=1G,mac=02:00:00:00:00:01",
                      "--console", "both", "--name", "all", "--pin", "0", "--prealloc", "--thp",
