@@ -96,11 +96,22 @@ static void driver_poke(struct input *in)
 	*guest(at) = (uint8_t)take(in, 1);
 }
 
+static struct vmm_blk *the_blk;
+
+/* After a reset of all there is nothing in flight, whatever the disk does. */
+static void stats_idle(void)
+{
+	struct vmm_blk_stats stats = VMM_BLK_STATS_INIT;
+
+	if (vmm_blk_stats(the_blk, 0, &stats) < 0 || stats.in_flight != 0)
+		abort();
+}
+
 static void step(struct input *in, struct vmm_loop *loop, const struct vmm_features *features)
 {
 	uint8_t byte;
 
-	switch (take(in, 1) % 12) {
+	switch (take(in, 1) % 15) {
 	case 0:
 	case 1:
 	case 2:
@@ -133,7 +144,35 @@ static void step(struct input *in, struct vmm_loop *loop, const struct vmm_featu
 		byte = (uint8_t)take(in, 1);
 		fake_config_write(take(in, 1) % fake.dev.space_bytes, &byte, 1);
 		break;
+	case 12: {
+		struct vmm_rate rate = VMM_RATE_INIT;
+
+		rate.ops_per_second = take(in, 1) % 4 * 1000;
+		rate.bytes_per_second = (uint64_t)take(in, 2) << 8;
+		if (vmm_blk_set_rate(the_blk, &rate) < 0)
+			abort();
+		break;
+	}
+	case 13:
+		/* Larger than the store it never becomes: that would be a lie of the backend's. */
+		(void)!vmm_blk_resize(the_blk, take(in, 3) % (STORE_BYTES + 1));
+		break;
+	case 14: {
+		struct vmm_blk_stats stats = VMM_BLK_STATS_INIT;
+
+		if (vmm_blk_stats(the_blk, VMM_BLK_ALL_QUEUES, &stats) < 0 ||
+		    stats.in_flight > FAKE_QUEUE || stats.held > stats.in_flight)
+			abort();
+		break;
+	}
 	case 11:
+		if (take(in, 1) & 1) {
+			/* Only the queue, as VIRTIO_F_RING_RESET has it. */
+			if (fake.dev.queue.state != QUEUE_DOWN)
+				vmm__queue_down(&fake.dev.queue);
+			fake.dev.ops->queue_reset(&fake.dev, &fake.dev.queue);
+			stats_idle();
+		}
 		fake_reset();
 		if (take(in, 1) & 3)
 			fake_activate(features);
@@ -154,10 +193,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (vmm_loop_create(NULL, &loop) < 0)
 		abort();
 	fake_init(loop);
-	info.flags = take(&in, 1) & 15;
+	info.flags = take(&in, 1) & 31;
 	info.block_size = take(&in, 1) & 1 ? 4096 : 512;
 	info.max_segments = 1 + take(&in, 1) % 128;
 	config.backend = store_open(&info, STORE_LATER);
+	the_blk = config.backend;
+	config.cache = take(&in, 1) & 1;
 	config.queue_size = 1u << take(&in, 1) % 9;
 	if (vmm_add_block(FAKE_VM, &config, NULL) < 0)
 		abort();
