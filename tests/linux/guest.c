@@ -47,6 +47,8 @@ static void add_disks(struct guest *g)
 {
 	struct vmm_block_config config = VMM_BLOCK_CONFIG_INIT;
 
+	if (g->spec.disks)
+		g->spec.disks(g);
 	config.nr_queues = g->spec.cpus;
 	if (g->spec.disk) {
 		struct vmm_blk_file_config file = VMM_BLK_FILE_CONFIG_INIT;

@@ -14,6 +14,8 @@
 
 #include "harness.h"
 
+struct guest;
+
 /* Zero in any field is its default. */
 struct guest_spec {
 	const char *name;		/* "guest" */
@@ -26,6 +28,7 @@ struct guest_spec {
 	bool packed;			/* the kernel is a compressed Image */
 	const char *words;		/* for the command line */
 	const char *disk;		/* path of vda; none */
+	void (*disks)(struct guest *g);	/* plugs disks in, before those; none */
 	uint32_t ram_disk_mb;		/* the next disk; none */
 	bool net;			/* user mode; or: */
 	struct vmm_netdev *netdev;	/* the guest's from then on */

@@ -27,6 +27,7 @@ void matrix_add(void);
 void avx_add(void);
 void life_add(void);
 void devices_add(void);
+void disks_add(void);
 void features_add(void);
 void net_add(void);
 void balloon_add(void);

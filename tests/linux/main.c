@@ -307,6 +307,7 @@ int main(int argc, char **argv)
 #endif
 	devices_add();
 	balloon_add();
+	disks_add();
 	life_add();
 	pair_add();
 	ports_add();
