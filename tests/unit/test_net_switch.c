@@ -605,6 +605,11 @@ START_TEST(addresses_are_forgotten_in_time)
 		ck_assert_uint_eq(vmm__macs_find(m, 5, now + later * SECOND), MACS_NONE);
 		ck_assert_uint_eq(vmm__macs_find(m, 6, now + later * SECOND), 1);
 	}
+	/* After a silence in which ticks came round exactly. */
+	vmm__macs_learn(m, 7, 4, now + 210ull * SECOND);
+	ck_assert(vmm__macs_news(m, 7, 4, now + 250ull * SECOND));
+	vmm__macs_learn(m, 6, 1, now + 250ull * SECOND);
+	ck_assert_uint_eq(vmm__macs_find(m, 7, now + 250ull * SECOND), MACS_NONE);
 	/* What is heard of stays. */
 	vmm__macs_learn(m, 5, 3, now + 300ull * SECOND);
 	vmm__macs_learn(m, 5, 2, now + 305ull * SECOND);

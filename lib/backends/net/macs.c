@@ -109,8 +109,11 @@ uint32_t vmm__macs_find(const struct macs *macs, uint64_t key, uint64_t now_ns)
 bool vmm__macs_news(const struct macs *macs, uint64_t key, uint32_t port, uint64_t now_ns)
 {
 	const uint64_t *set = set_of(macs, key);
-	uint64_t e = entry_make(key, port, now_ns / macs->tick_ns);
+	uint64_t tick = now_ns / macs->tick_ns;
+	uint64_t e = entry_make(key, port, tick);
 
+	if (tick - load(&macs->swept) >= SWEEP)
+		return true;
 	for (uint32_t i = 0; i < MACS_WAYS; i++) {
 		if (load(&set[i]) == e)
 			return false;
