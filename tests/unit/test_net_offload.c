@@ -432,8 +432,11 @@ static bool untouched(size_t n)
 
 START_TEST(a_reset_empties_the_stock)
 {
+	struct iovec iov[VMM_CHAIN_MAX];
+
 	for (uint16_t i = 0; i < 10; i++)
 		rx_buffer(i, 1000);
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, VMM_CHAIN_MAX), -EAGAIN);
 	ck_assert_int_eq(receive(pattern(), 5000), 0);
 	fake_driver_reset();
 	memset(data_at(0), 0xaa, 0xa000);
@@ -489,9 +492,12 @@ END_TEST
 START_TEST(the_stock_is_left_alone_while_memory_may_not_be_used)
 {
 	struct vmm_queue *queue = vmm_device_queue(b.dev, RX);
+	struct iovec iov[VMM_CHAIN_MAX];
 
 	for (uint16_t i = 0; i < 10; i++)
 		rx_buffer(i, 1000);
+	/* Too little for any frame, but all of it is in the stock now. */
+	ck_assert_int_eq(vmm_net_receive_begin(b.port, 0, iov, VMM_CHAIN_MAX), -EAGAIN);
 	ck_assert_int_eq(receive(pattern(), 1500), 0);
 	memset(data_at(0), 0xaa, 0xa000);
 	vmm__queue_set_state(queue, QUEUE_PAUSED);
