@@ -160,6 +160,8 @@ static void tap(const void *arg)
 		add_bits(want, offloads);
 
 	guest_open(&g, &spec);
+	/* Those of the tap's queues were there before, and go with the guest. */
+	g.fds -= config.queue_pairs;
 	tap_up("vmmtap0");
 	guest_load(&g, words);
 	guest_start(&g);
