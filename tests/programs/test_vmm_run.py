@@ -354,7 +354,7 @@ def wrong_usage_is_told_with_what_was_expected():
         (["--kernel", GUEST, "--memory", "0"], b"size"),
         (["--kernel", GUEST, "--cpus", "0"], b"1 to 255"),
         (["--kernel", GUEST, "--cpus", "256"], b"1 to 255"),
-        (["--kernel", GUEST, "--boot", "dos"], b"auto bzimage pvh elf"),
+        (["--kernel", GUEST, "--boot", "dos"], b"auto bzimage image pvh elf"),
         (["--kernel", GUEST, "--net", "user,mac=ff:ff:ff:ff:ff:ff"], b"mac="),
         (["--kernel", GUEST, "--net", "wifi"], b"tap:NAME"),
         (["--kernel", GUEST, "--net", "user,fast"], b"rate="),

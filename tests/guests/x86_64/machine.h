@@ -17,18 +17,28 @@
 #define MMIO_BASE	0xe8000000u
 #define BARS_BASE	0xc0000000u
 
+static inline void out32(uint16_t port, uint32_t value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline uint32_t in32(uint16_t port)
+{
+	uint32_t value;
+
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
 /* The report is a range of ports. */
 static inline void report_store(uint32_t at, uint32_t value)
 {
-	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"((uint16_t)at) : "memory");
+	out32((uint16_t)at, value);
 }
 
 static inline uint32_t report_load(uint32_t at)
 {
-	uint32_t value;
-
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"((uint16_t)at) : "memory");
-	return value;
+	return in32((uint16_t)at);
 }
 
 /* Device registers. */
