@@ -11,6 +11,7 @@
 
 #include "core/error_priv.h"
 #include "core/event_priv.h"
+#include "core/trace_priv.h"
 
 #define FIRST_ROOM	8u
 
@@ -88,6 +89,7 @@ void vmm__events_push(struct events *events, const struct vmm_event *event)
 	slot->size = sizeof(*slot);
 	slot->sequence = ++events->sequence;
 	slot->time_ns = now_ns();
+	TRACE3(event, event->type, event->value, slot->sequence);
 	if (events->nr == 1)
 		(void)!write(events->fd, &one, sizeof(one));
 	pthread_mutex_unlock(&events->lock);

@@ -8,6 +8,7 @@
 #include <linux/kvm.h>
 #include <string.h>
 
+#include "core/trace_priv.h"
 #include "core/vm_priv.h"
 
 static uint64_t load(const uint8_t *bytes, uint32_t width)
@@ -201,6 +202,7 @@ int vmm__vcpu_exit(struct vmm_vcpu *vcpu, struct vmm_exit *ret_exit)
 	uint32_t reason = vcpu->run->exit_reason;
 	int r;
 
+	TRACE3(vcpu_exit, vcpu->vm->name, vcpu->id, reason);
 	if (reason != KVM_EXIT_IO && reason != KVM_EXIT_MMIO)
 		return other_exit(vcpu, ret_exit);
 	answer_begin(vcpu);

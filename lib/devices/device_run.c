@@ -14,6 +14,7 @@
 
 #include "core/error_priv.h"
 #include "core/loop_priv.h"
+#include "core/trace_priv.h"
 #include "devices/device_priv.h"
 #include "devices/device_run_priv.h"
 #include "transport/transport_priv.h"
@@ -29,6 +30,7 @@ static void queue_kick(struct device_queue *dq)
 		return;
 
 	vmm__queue_set_budget(q, QUEUE_BUDGET);
+	TRACE2(queue_kick, dev->name, q->index);
 	dev->ops.kick(dev, q);
 
 	/* The rest in the next turn, after everybody else's. */
@@ -59,6 +61,7 @@ void vmm__device_queue_interrupt(struct vmm_queue *q)
 {
 	struct device_queue *dq = q->owner;
 
+	TRACE2(queue_interrupt, dq->dev->name, q->index);
 	dq->dev->transport->queue_interrupt(dq->dev, q->index);
 }
 
