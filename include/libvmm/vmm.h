@@ -163,7 +163,7 @@ struct vmm_stop_info {
 	size_t size;		/* sizeof(struct vmm_stop_info), set by the caller */
 	uint32_t reason;	/* enum vmm_stop_reason */
 	uint32_t vcpu;		/* which vCPU stopped it; ~0u: none did */
-	uint32_t exit_reason;	/* KVM_EXIT_* of <linux/kvm.h>, when crashed */
+	uint32_t exit_reason;	/* KVM_EXIT_* of <linux/kvm.h>: the exit in which it stopped */
 	uint32_t nr_exit_data;
 	uint64_t exit_data[16];	/* what KVM added: sub-error, entry failure, bytes of the instruction */
 	char words[160];	/* the same for people */

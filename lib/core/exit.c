@@ -50,7 +50,13 @@ static int port_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 	uint8_t *bytes = (uint8_t *)run + run->io.data_offset;
 	uint32_t width = run->io.size, count = run->io.count;
 	bool write = run->io.direction == KVM_EXIT_IO_OUT, answered = true;
+	struct exit_note *note = vmm__exits_note(&vcpu->exits, KVM_EXIT_IO);
 
+	note->address = run->io.port;
+	note->count = (uint16_t)(count > UINT16_MAX ? UINT16_MAX : count);
+	note->width = (uint8_t)width;
+	note->write = write;
+	note->value = write ? load(bytes, width) : 0;
 	for (uint32_t i = 0; i < count; i++, bytes += width) {
 		uint64_t value;
 
@@ -60,6 +66,7 @@ static int port_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 		} else {
 			answered &= vmm__bus_read(&vm->ports, run->io.port, width, &value);
 			memcpy(bytes, &value, width);
+			note->value = value;
 		}
 	}
 	if (answered)
@@ -81,13 +88,20 @@ static int mmio_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 	uint32_t width = run->mmio.len;
 	uint64_t value;
 	bool answered;
+	struct exit_note *note = vmm__exits_note(&vcpu->exits, KVM_EXIT_MMIO);
 
+	note->address = run->mmio.phys_addr;
+	note->count = 1;
+	note->width = (uint8_t)width;
+	note->write = run->mmio.is_write;
+	note->value = 0;
 	if (run->mmio.is_write) {
-		answered = vmm__bus_write(&vm->mmio, run->mmio.phys_addr, width,
-					  load(run->mmio.data, width));
+		note->value = load(run->mmio.data, width);
+		answered = vmm__bus_write(&vm->mmio, run->mmio.phys_addr, width, note->value);
 	} else {
 		answered = vmm__bus_read(&vm->mmio, run->mmio.phys_addr, width, &value);
 		memcpy(run->mmio.data, &value, sizeof(value));
+		note->value = value;
 	}
 	if (answered)
 		return requested(vm, exit, run);
@@ -158,7 +172,11 @@ static int arch_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 static int other_exit(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 {
 	struct kvm_run *run = vcpu->run;
+	struct exit_note *note = vmm__exits_note(&vcpu->exits, run->exit_reason);
 
+	note->address = note->value = 0;
+	note->width = note->write = 0;
+	note->count = 0;
 	switch (run->exit_reason) {
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:

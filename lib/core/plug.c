@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <libvmm/console.h>
+#include "backends/console/console_priv.h"
 #include "core/config_priv.h"
 #include "core/error_priv.h"
 #include "core/vm_priv.h"
@@ -158,9 +159,16 @@ static int add_serial(struct vmm *vm, const struct vmm_console_config *c)
 	if (vm->serial)
 		return vmm__fail(-EBUSY, "the serial port of %s is connected already", vm->name);
 
+	r = vmm__console_keep_begin(c->backend, c->name ? c->name : "serial");
+	if (r < 0)
+		return r;
 	vm->serial_model = serial->model;
 	vmm_loop_enter(vm->loop);
 	r = serial->model->create(&place, c, &vm->serial);
+	if (r == 0)
+		vmm__console_keep_commit(c->backend, vm);
+	else
+		vmm__console_keep_cancel(c->backend);
 	vmm_loop_leave(vm->loop);
 	return r;
 }

@@ -169,6 +169,7 @@ static int run_loop(struct vmm_vcpu *vcpu, struct vmm_exit *exit)
 			if (error != EINTR && error != EAGAIN)
 				return vmm__fail(-error, "KVM_RUN: %s", strerrordesc_np(error));
 			/* Who kicks sets a flag first: a signal whose kick was reported is stale. */
+			count_up(&vcpu->exits.interrupted);
 			vmm__vcpu_take_kick(vcpu);
 			continue;
 		}

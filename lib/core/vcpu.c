@@ -116,6 +116,7 @@ static void stop_asked(struct vmm_vcpu *vcpu, uint32_t reason, const char *words
 
 	info.reason = reason;
 	info.vcpu = vcpu->id;
+	info.exit_reason = vcpu->run->exit_reason;
 	snprintf(info.words, sizeof(info.words), "%s", words);
 	/* A triple fault is how some kernels reboot, and how others crash: say where. */
 	if (reason != VMM_STOP_POWEROFF && vmm__arch_read_regs(vcpu->fd, &info.regs) < 0)
@@ -186,6 +187,7 @@ static void *vcpu_main(void *arg)
 		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
 			if (errno != EINTR && errno != EAGAIN)
 				run_failed(vcpu);
+			count_up(&vcpu->exits.interrupted);
 			vmm__vcpu_take_kick(vcpu);
 			continue;
 		}

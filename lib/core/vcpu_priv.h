@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <libvmm/vcpu.h>
+#include "core/exits_priv.h"
 
 struct kvm_run;
 
@@ -29,6 +30,7 @@ struct vmm_vcpu {
 	uint32_t answering_then;	/* when graves were dug: see hotplug.c */
 	sigset_t mask_before;		/* of the caller's thread */
 	cpu_set_t *cpus;		/* NULL: not pinned */
+	struct exit_log exits;		/* by the thread that runs it */
 };
 
 int vmm__vcpu_init(struct vmm_vcpu *vcpu, struct vmm *vm, uint32_t id, size_t run_size);

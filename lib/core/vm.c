@@ -317,6 +317,7 @@ static void unmake_machine(struct vmm *vm)
 		vmm__arch_machine_destroy(vm->machine);
 	if (vm->loop)
 		vmm_loop_leave(vm->loop);
+	vmm__consoles_finish(vm);
 }
 
 /* The order of construction. */

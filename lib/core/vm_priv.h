@@ -26,6 +26,7 @@
 #include "core/vcpu_priv.h"
 #include "devices/device_priv.h"
 
+struct console_tail;
 struct serial_model;
 
 struct vmm {
@@ -86,6 +87,7 @@ struct vmm {
 	struct vmm_stop_info stop;
 	struct loop_cancel cancel;
 	struct vmm_deferred finish;	/* on the loop, once all vCPUs left */
+	struct console_tail *consoles;	/* the last output of each; added only */
 };
 
 /* ---- state.c ---- */
@@ -143,6 +145,10 @@ void vmm__hotplug_reset(struct vmm *vm);
 /* Whether a device on @transport can come while the guest runs; -EOPNOTSUPP. Then tell the guest. */
 int vmm__hotplug_check(const struct vmm *vm, uint32_t transport);
 void vmm__hotplug_inserted(struct vmm *vm, const struct vmm_device *dev);
+/* ---- consoles.c ---- */
+
+/* After the consoles themselves. */
+void vmm__consoles_finish(struct vmm *vm);
 
 /* ---- start.c ---- */
 

@@ -18,6 +18,7 @@
 
 #include <libvmm/device.h>
 #include <libvmm/vmm.h>
+#include "backends/console/console_priv.h"
 #include "core/loop_priv.h"
 #include "core/memory_priv.h"
 #include "devices/device_priv.h"
@@ -42,6 +43,7 @@ static struct {
 	int queue_interrupts[VMM_DEVICE_QUEUES_MAX];
 	int config_interrupts;
 	int broken;
+	struct console_tail *tail;	/* what a crash record would hold */
 	int add_result;			/* what vmm_add_device() is to answer */
 } machine;
 
@@ -103,6 +105,14 @@ int vmm_add_device(struct vmm *vm, const struct vmm_device_config *config,
 	return r;
 }
 
+/* In the place of core/plug.c. */
+void vmm__vm_add_tail(struct vmm *vm, struct console_tail *tail)
+{
+	/* That of a console before is gone, as is the console. */
+	vmm__console_tail_free(machine.tail);
+	machine.tail = tail;
+}
+
 static inline void fake_broken(void *data, const char *device, const char *why)
 {
 	machine.broken++;
@@ -151,6 +161,7 @@ static inline void machine_unmake(void)
 	if (vmm_loop_destroy(machine.loop) < 0)
 		abort();
 	free(machine.ram);
+	vmm__console_tail_free(machine.tail);
 }
 
 /* ---- the driver ---- */

@@ -67,6 +67,27 @@ int vmm_console_stats(const struct vmm_chardev *chardev, struct vmm_console_stat
 	return 0;
 }
 
+/* ---- what is kept of its output ---- */
+
+int vmm__console_keep_begin(struct vmm_chardev *chardev, const char *name)
+{
+	if (chardev->tail)
+		return vmm__fail(-EBUSY, "this console backend belongs to another console");
+	chardev->tail = vmm__console_tail_new(name);
+	return chardev->tail ? 0 : vmm__fail(-ENOMEM, "no memory for a console's last lines");
+}
+
+void vmm__console_keep_commit(struct vmm_chardev *chardev, struct vmm *vm)
+{
+	vmm__vm_add_tail(vm, chardev->tail);
+}
+
+void vmm__console_keep_cancel(struct vmm_chardev *chardev)
+{
+	vmm__console_tail_free(chardev->tail);
+	chardev->tail = NULL;
+}
+
 /* ---- what a front end calls ---- */
 
 int vmm__console_attach(struct vmm_console_port *port, const struct console_front *front,
@@ -121,6 +142,8 @@ size_t vmm__console_write(struct vmm_console_port *port, const void *data, size_
 
 	taken = taken < len ? taken : len;
 	__atomic_fetch_add(&chardev->stats.from_guest, taken, __ATOMIC_RELAXED);
+	if (chardev->tail && taken > 0)
+		vmm__console_tail_put(chardev->tail, data, taken);
 	return taken;
 }
 

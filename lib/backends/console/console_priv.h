@@ -14,6 +14,7 @@
 #define BACKENDS_CONSOLE_CONSOLE_PRIV_H
 
 #include <libvmm/console.h>
+#include "backends/console/tail_priv.h"
 
 /* A backend. */
 struct vmm_chardev {
@@ -21,6 +22,7 @@ struct vmm_chardev {
 	void *state;
 	struct vmm_console_port *port;	/* NULL: not plugged in */
 	struct vmm_console_stats stats;	/* written on the loop, read anywhere: atomic, relaxed */
+	struct console_tail *tail;	/* the guest's, or NULL; see vmm__console_keep_begin() */
 };
 
 /* What a front end does. One const table per kind; all required but connected(). */
@@ -48,6 +50,17 @@ struct vmm_console_port {
  */
 int vmm__console_attach(struct vmm_console_port *port, const struct console_front *front,
 			void *state, struct vmm_chardev *chardev, struct vmm_loop *loop);
+
+/*
+ * Keep the last of what goes through @chardev for the guest's crash record, under @name.
+ * In two steps: begin may fail; commit gives the tail to the guest, cancel undoes begin.
+ */
+int vmm__console_keep_begin(struct vmm_chardev *chardev, const char *name);
+void vmm__console_keep_commit(struct vmm_chardev *chardev, struct vmm *vm);
+void vmm__console_keep_cancel(struct vmm_chardev *chardev);
+
+/* In core: @vm owns @tail from now on. */
+void vmm__vm_add_tail(struct vmm *vm, struct console_tail *tail);
 
 /* Unplug it: no call of the front's table comes any more. The backend stays. */
 void vmm__console_detach(struct vmm_console_port *port);

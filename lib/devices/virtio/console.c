@@ -255,6 +255,11 @@ int vmm_add_console(struct vmm *vm, const struct vmm_console_config *config,
 	c->nr_ports = nr;
 	loop = wanted.loop ? wanted.loop : vmm_loop_of(vm);
 
+	r = wanted.backend ? vmm__console_keep_begin(wanted.backend, wanted.name ? wanted.name : "console") : 0;
+	if (r < 0) {
+		free(c);
+		return r;
+	}
 	/* A backend may have something to say before there is a device to say it to. */
 	vmm_loop_enter(loop);
 	r = attach_ports(c, &wanted, loop);
@@ -263,12 +268,16 @@ int vmm_add_console(struct vmm *vm, const struct vmm_console_config *config,
 	r = plug(vm, c, &wanted, loop, ret_dev);
 	if (r < 0)
 		goto detach;
+	if (wanted.backend)
+		vmm__console_keep_commit(wanted.backend, vm);
 	vmm_loop_leave(loop);
 	return 0;
 
 detach:
 	detach_ports(c, nr);
 free_console:
+	if (wanted.backend)
+		vmm__console_keep_cancel(wanted.backend);
 	free(c);
 	vmm_loop_leave(loop);
 	return r;
