@@ -67,6 +67,7 @@ struct vmm_loop;	/* <libvmm/loop.h>: descriptors, timers, deferred calls */
 struct vmm_mem;		/* <libvmm/memory.h>: a guest's memory */
 struct vmm_vcpu;	/* <libvmm/vcpu.h>: one virtual CPU */
 struct vmm_device;	/* <libvmm/device.h>: a virtio device */
+struct vmm_stats;	/* <libvmm/stats.h>: a reading of statistics */
 struct vmm_queue;	/* <libvmm/device.h>: the device side of a virtqueue */
 
 /**

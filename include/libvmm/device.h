@@ -84,6 +84,12 @@ struct vmm_device_ops {
 	 * enables it again, kick() is called. NULL: VIRTIO_F_RING_RESET is not offered.
 	 */
 	void (*queue_reset)(struct vmm_device *dev, struct vmm_queue *queue);
+
+	/*
+	 * Tell what was counted, with vmm_stats_add(). The only callback that comes in any thread
+	 * and at any time: counters are read atomically, and nothing is waited for. NULL: nothing.
+	 */
+	void (*stats)(struct vmm_device *dev, struct vmm_stats *stats);
 };
 
 enum vmm_transport {

@@ -38,6 +38,16 @@ VMM_API struct vmm_vcpu *vmm_vcpu(struct vmm *vm, uint32_t index);
 VMM_API int vmm_vcpu_pin(struct vmm_vcpu *vcpu, const uint32_t *cpus, uint32_t nr) VMM_MUST_CHECK;
 
 /**
+ * The kernel's number (gettid()) of the library's thread that runs @vcpu; 0 when there is none:
+ * the guest does not run, or the caller runs its vCPUs. For cgroups (cgroup.threads), affinity,
+ * scheduling class: see docs/observing.md. A guest that is started again has new threads;
+ * vmm_config.vcpu_thread hears of each before it runs any of the guest.
+ *
+ * Thread safety: any thread.
+ */
+VMM_API uint32_t vmm_vcpu_tid(struct vmm_vcpu *vcpu);
+
+/**
  * Read or write the registers of a vCPU that does not run: its guest is
  * created, paused or stopped, or the caller runs it and is between two runs.
  *

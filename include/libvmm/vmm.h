@@ -99,6 +99,13 @@ struct vmm_config {
 				   not say */
 	uint32_t irqchip;	/* enum vmm_irqchip: which interrupt controller; default the best of this host's */
 	uint32_t reserved;
+	/*
+	 * Called on each vCPU's new thread, whose number is @tid, before it runs any of the guest:
+	 * to put it into a cgroup, or to set its scheduling. Others wait for none of it, except
+	 * who stops or destroys the guest. It may not call back into @vm. Optional.
+	 */
+	void (*vcpu_thread)(void *data, struct vmm *vm, uint32_t vcpu, uint32_t tid);
+	void *vcpu_thread_data;
 };
 
 #define VMM_CONFIG_INIT	VMM_SIZED(struct vmm_config)

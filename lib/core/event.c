@@ -83,6 +83,7 @@ void vmm__events_push(struct events *events, const struct vmm_event *event)
 		events->first = (events->first + 1) % events->room;
 		events->nr--;
 		events->lost++;
+		events->lost_ever++;
 	}
 	slot = &events->ring[(events->first + events->nr++) % events->room];
 	*slot = *event;

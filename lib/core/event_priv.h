@@ -16,6 +16,7 @@ struct events {
 	uint32_t first, nr;
 	uint64_t sequence;	/* of the newest */
 	uint64_t lost;		/* since the last that was taken */
+	uint64_t lost_ever;
 };
 
 int vmm__events_init(struct events *events, uint32_t max);

@@ -10,9 +10,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/config_priv.h"
+#include "core/counter_priv.h"
 #include "core/error_priv.h"
 #include "core/loop_impl_priv.h"
 #include "core/thread_priv.h"
@@ -85,6 +87,20 @@ bool vmm__loop_has_thread(const struct vmm_loop *loop)
 	return loop->has_thread;
 }
 
+void vmm__loop_stats(const struct vmm_loop *loop, struct loop_stats *ret_stats)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	*ret_stats = (struct loop_stats){
+		.turns = counted(&loop->turns), .callbacks = counted(&loop->callbacks),
+	};
+	/* The thread lives as long as the loop. */
+	if (loop->has_thread && pthread_getcpuclockid(loop->thread, &clock) == 0 &&
+	    clock_gettime(clock, &t) == 0)
+		ret_stats->cpu_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* ---- turns ---- */
 
 /* By the owner: run what is ready. */
@@ -92,6 +108,7 @@ static int turn(struct vmm_loop *loop, const struct epoll_event *events, int nr)
 {
 	int run = 0;
 
+	count_up(&loop->turns);
 	for (int i = 0; i < nr; i++) {
 		struct vmm_source *source = events[i].data.ptr;
 
@@ -107,6 +124,7 @@ static int turn(struct vmm_loop *loop, const struct epoll_event *events, int nr)
 
 	run += vmm__loop_run_deferred(loop);
 	vmm__loop_free_dead(loop);
+	count_by(&loop->callbacks, (uint64_t)run);
 	return run;
 }
 

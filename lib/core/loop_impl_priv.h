@@ -48,6 +48,8 @@ struct vmm_loop {
 	struct vmm_deferred pending;	/* list heads; guarded by lock */
 	struct vmm_deferred turn;	/* what this turn still has to run */
 
+	uint64_t turns, callbacks;	/* atomic */
+
 	struct vmm_timer *timers;
 	struct vmm_source *dead;
 

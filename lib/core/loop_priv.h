@@ -17,6 +17,15 @@ void vmm__loop_put(struct vmm_loop *loop);
 
 bool vmm__loop_has_thread(const struct vmm_loop *loop);
 
+/* What a loop has counted. Any thread. */
+struct loop_stats {
+	uint64_t turns;
+	uint64_t callbacks;
+	uint64_t cpu_ns;		/* of its own thread; 0 without one */
+};
+
+void vmm__loop_stats(const struct vmm_loop *loop, struct loop_stats *ret_stats);
+
 /* How the vCPUs of one guest wait for a loop. */
 struct loop_cancel {
 	bool told;		/* atomic: the guest is to stop, waits end */

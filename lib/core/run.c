@@ -11,6 +11,7 @@
 
 #include "core/config_priv.h"
 #include "core/error_priv.h"
+#include "core/stats_priv.h"
 #include "core/vm_priv.h"
 
 struct vmm_vcpu *vmm_vcpu(struct vmm *vm, uint32_t index)
@@ -82,6 +83,20 @@ int vmm_vcpu_pin(struct vmm_vcpu *vcpu, const uint32_t *cpus, uint32_t nr)
 	return 0;
 }
 
+uint32_t vmm_vcpu_tid(struct vmm_vcpu *vcpu)
+{
+	uint32_t tid;
+
+	if (!vcpu)
+		return 0;
+	pthread_mutex_lock(&vcpu->vm->lock);
+	while (vcpu->starting && vcpu->tid == 0)
+		pthread_cond_wait(&vcpu->vm->changed, &vcpu->vm->lock);
+	tid = vcpu->tid;
+	pthread_mutex_unlock(&vcpu->vm->lock);
+	return tid;
+}
+
 /* ---- the caller's thread ---- */
 
 int vmm_vcpu_attach(struct vmm_vcpu *vcpu)
@@ -103,6 +118,8 @@ int vmm_vcpu_attach(struct vmm_vcpu *vcpu)
 		pthread_sigmask(SIG_BLOCK, &kick, &vcpu->mask_before);
 		vcpu->thread = pthread_self();
 		vcpu->has_thread = true;
+		if (vcpu->stats_fd < 0)
+			vcpu->stats_fd = vmm__kvm_stats_open(vcpu->fd);
 	}
 	pthread_mutex_unlock(&vcpu->vm->lock);
 	return r;

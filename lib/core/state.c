@@ -158,6 +158,7 @@ static void carry_out_reset(struct vmm *vm)
 	set_attention(vm);
 	if (vm->stopping)
 		return;
+	vm->resets++;
 	event.type = VMM_EVENT_RESET;
 	vmm__events_push(&vm->events, &event);
 	if (vm->state != VMM_STATE_RUNNING)
@@ -260,6 +261,7 @@ void vmm__state_started(struct vmm *vm, uint32_t alive)
 {
 	pthread_mutex_lock(&vm->lock);
 	vm->started = true;
+	vm->starts++;
 	vm->alive = alive;
 	vm->stop = (struct vmm_stop_info)VMM_STOP_INFO_INIT;
 	__atomic_store_n(&vm->cancel.told, false, __ATOMIC_RELEASE);

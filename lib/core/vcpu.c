@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "core/error_priv.h"
+#include "core/stats_priv.h"
 #include "core/thread_priv.h"
 #include "core/vm_priv.h"
 
@@ -168,12 +169,38 @@ static void run_failed(struct vmm_vcpu *vcpu)
 	vmm__state_stop(vcpu->vm, &info);
 }
 
+/* Who asks for the thread's number waits for it: it is said before anything else is done. */
+static void say_tid(struct vmm_vcpu *vcpu)
+{
+	struct vmm *vm = vcpu->vm;
+
+	pthread_mutex_lock(&vm->lock);
+	vcpu->tid = (uint32_t)gettid();
+	pthread_cond_broadcast(&vm->changed);
+	pthread_mutex_unlock(&vm->lock);
+	if (vm->vcpu_thread)
+		vm->vcpu_thread(vm->vcpu_thread_data, vm, vcpu->id, vcpu->tid);
+}
+
+static void take_back_tid(struct vmm_vcpu *vcpu)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	pthread_mutex_lock(&vcpu->vm->lock);
+	vcpu->cpu_ns += (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	vcpu->tid = 0;
+	vcpu->starting = false;
+	pthread_mutex_unlock(&vcpu->vm->lock);
+}
+
 static void *vcpu_main(void *arg)
 {
 	struct vmm_vcpu *vcpu = arg;
 	struct vmm *vm = vcpu->vm;
 	struct vmm_exit exit = VMM_EXIT_INIT;
 
+	say_tid(vcpu);
 	if (vmm__vcpu_arm_kick(vcpu) < 0)
 		run_failed(vcpu);
 
@@ -195,6 +222,7 @@ static void *vcpu_main(void *arg)
 			thread_exit(vcpu, &exit);
 	}
 
+	take_back_tid(vcpu);
 	vmm__state_vcpu_left(vm);
 	return NULL;
 }
@@ -208,9 +236,13 @@ int vmm__vcpu_start(struct vmm_vcpu *vcpu)
 	/* The kernel keeps 15 bytes: the number must be among them. */
 	snprintf(name, sizeof(name), "vmm/%.6s/cpu%u", vm->name, vcpu->id);
 	pthread_mutex_lock(&vm->lock);
+	/* Now: while it runs KVM lets nobody ask for it. */
+	if (vcpu->stats_fd < 0)
+		vcpu->stats_fd = vmm__kvm_stats_open(vcpu->fd);
 	r = vmm__thread_create(&vcpu->thread, name, vcpu_main, vcpu);
 	vcpu->has_thread = r == 0;
 	vcpu->joinable = r == 0;
+	vcpu->starting = r == 0;
 	if (r == 0 && vcpu->cpus)
 		(void)pthread_setaffinity_np(vcpu->thread, sizeof(*vcpu->cpus), vcpu->cpus);
 	pthread_mutex_unlock(&vm->lock);
@@ -239,7 +271,7 @@ int vmm__vcpu_init(struct vmm_vcpu *vcpu, struct vmm *vm, uint32_t id, size_t ru
 	};
 	int number = vmm__arch_vcpu_id(&cpu), r;
 
-	*vcpu = (struct vmm_vcpu){ .vm = vm, .id = id, .fd = -1, .run_size = run_size };
+	*vcpu = (struct vmm_vcpu){ .vm = vm, .id = id, .fd = -1, .stats_fd = -1, .run_size = run_size };
 	if (number < 0)
 		return number;
 	vcpu->fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, (unsigned long)number);
@@ -268,7 +300,9 @@ void vmm__vcpu_finish(struct vmm_vcpu *vcpu)
 		return;
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->stats_fd >= 0)
+		close(vcpu->stats_fd);
 	close(vcpu->fd);
 	free(vcpu->cpus);
-	*vcpu = (struct vmm_vcpu){ .fd = -1 };
+	*vcpu = (struct vmm_vcpu){ .fd = -1, .stats_fd = -1 };
 }

@@ -30,6 +30,10 @@ struct vmm_vcpu {
 	uint32_t answering_then;	/* when graves were dug: see hotplug.c */
 	sigset_t mask_before;		/* of the caller's thread */
 	cpu_set_t *cpus;		/* NULL: not pinned */
+	bool starting;			/* guarded by vm->lock: made and not at its end */
+	uint32_t tid;			/* guarded by vm->lock: of our thread while it runs, else 0 */
+	uint64_t cpu_ns;		/* likewise: processor time of the threads it had before */
+	int stats_fd;			/* KVM's statistics, or -1 */
 	struct exit_log exits;		/* by the thread that runs it */
 };
 

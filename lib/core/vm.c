@@ -235,6 +235,8 @@ static void unmake_loop(struct vmm *vm)
 
 static int make_state(struct vmm *vm, const struct vmm_config *c)
 {
+	vm->vcpu_thread = c->vcpu_thread;
+	vm->vcpu_thread_data = c->vcpu_thread_data;
 	vm->log = (struct log){ .vm = vm, .fn = c->log, .data = c->log_data, .level = c->log_level };
 	return vmm__events_init(&vm->events, c->max_events);
 }

@@ -68,6 +68,8 @@ struct vmm {
 	bool has_boot;
 	bool loaded;			/* the image is in memory and nothing has run since */
 	struct boot_entry entry;
+	void (*vcpu_thread)(void *data, struct vmm *vm, uint32_t vcpu, uint32_t tid);
+	void *vcpu_thread_data;
 	struct events events;
 	struct log log;
 	uint32_t request;		/* atomic: enum vmm_exit_type that a device of the machine asks for */
@@ -87,6 +89,7 @@ struct vmm {
 	struct vmm_stop_info stop;
 	struct loop_cancel cancel;
 	struct vmm_deferred finish;	/* on the loop, once all vCPUs left */
+	uint64_t starts, resets;	/* guarded by lock */
 	struct console_tail *consoles;	/* the last output of each; added only */
 };
 

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <libvmm/stats.h>
 #include "core/config_priv.h"
 #include "core/error_priv.h"
 #include "core/loop_priv.h"
@@ -320,6 +321,23 @@ struct vmm_queue *vmm_device_queue(const struct vmm_device *dev, uint32_t index)
 bool vmm_device_active(const struct vmm_device *dev)
 {
 	return dev->active;
+}
+
+const char *vmm__device_name(const struct vmm_device *dev)
+{
+	return dev->name;
+}
+
+void vmm__device_stats(struct vmm_device *dev, struct vmm_stats *stats)
+{
+	bool live;
+
+	pthread_mutex_lock(&dev->lock);
+	live = dev->virtio.live;
+	pthread_mutex_unlock(&dev->lock);
+	vmm_stats_add(stats, "active", live, VMM_STAT_GAUGE, VMM_STAT_BOOLEAN);
+	if (dev->ops.stats)
+		dev->ops.stats(dev, stats);
 }
 
 void vmm_device_set_config(struct vmm_device *dev, uint32_t offset, const void *data, uint32_t len,

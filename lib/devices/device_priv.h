@@ -62,6 +62,12 @@ void vmm__device_reset(struct vmm_device *dev);
  */
 void vmm__device_machine_reset(struct vmm_device *dev);
 
+/* What it is called. Any thread. */
+const char *vmm__device_name(const struct vmm_device *dev);
+
+/* Have it add to @stats. Any thread. */
+void vmm__device_stats(struct vmm_device *dev, struct vmm_stats *stats);
+
 /* Its virtio-mmio window, for the tables. False when it is on another transport. */
 bool vmm__device_mmio(const struct vmm_device *dev, vmm_gpa_t *ret_base, uint32_t *ret_gsi);
 
