@@ -12,6 +12,7 @@
 
 #include <libvmm/block.h>
 #include <libvmm/boot.h>
+#include <libvmm/debug.h>
 #include <libvmm/net.h>
 #include <libvmm/rng.h>
 #include <libvmm/vcpu.h>
@@ -270,6 +271,20 @@ static int boot(struct machine *m, const struct options *o)
 	return r < 0 ? -1 : 0;
 }
 
+static int debug(struct machine *m, const struct options *o)
+{
+	struct vmm_debug_config config = VMM_DEBUG_CONFIG_INIT;
+	struct vmm_debug *closed_with_the_guest;
+
+	if (!o->gdb)
+		return 0;
+	config.path = o->gdb;
+	config.flags = o->gdb_wait ? VMM_DEBUG_WAIT : 0;
+	if (vmm_debug_open(m->vm, &config, &closed_with_the_guest) < 0)
+		return fail("--gdb", NULL);
+	return 0;
+}
+
 static int plug(struct machine *m, const struct options *o, struct terminal *terminal)
 {
 	const char *failed;
@@ -289,7 +304,7 @@ static int plug(struct machine *m, const struct options *o, struct terminal *ter
 	failed = extras_plug(m->vm, &o->extras);
 	if (failed)
 		return fail(failed, NULL);
-	return boot(m, o);
+	return boot(m, o) < 0 ? -1 : debug(m, o);
 }
 
 int machine_create(const struct options *o, struct vmm_loop *loop, struct terminal *terminal,

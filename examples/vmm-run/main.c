@@ -100,7 +100,7 @@ static void handle_event(struct app *app, const struct vmm_event *event)
 	case VMM_EVENT_STATE:
 		if (event->value == VMM_STATE_STOPPED)
 			stopped(app, event->reason);
-		else if (event->value == VMM_STATE_PAUSED)
+		else if (event->value == VMM_STATE_PAUSED && !app->options.gdb)
 			say("paused; Ctrl-] p lets the guest go on");
 		break;
 	case VMM_EVENT_RESET:

@@ -75,6 +75,8 @@ static const char help[] =
 	"\n"
 	"Running\n"
 	"      --reboot stop|again       when the guest reboots (stop)\n"
+	"      --gdb PATH[,wait]         let gdb connect there (target remote PATH); wait: the guest\n"
+	"                                begins when gdb lets it go on\n"
 	"      --log error|warning|info|debug   remarks of the library on stderr (warning)\n"
 	"  -h, --help     -V, --version\n"
 	"\n"
@@ -104,6 +106,7 @@ enum {
 	OPT_BALLOON,
 	OPT_CONSOLE,
 	OPT_REBOOT,
+	OPT_GDB,
 	OPT_LOG,
 	OPT_QUERY,
 };
@@ -133,6 +136,7 @@ static const struct option long_options[] = {
 	{ "balloon", required_argument, NULL, OPT_BALLOON },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", required_argument, NULL, OPT_REBOOT },
+	{ "gdb", required_argument, NULL, OPT_GDB },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "query", no_argument, NULL, OPT_QUERY },
 	{ "help", no_argument, NULL, 'h' },
@@ -294,6 +298,18 @@ static int pin(struct options *o, const char *text)
 	return -1;
 }
 
+static int gdb(struct options *o, char *text)
+{
+	char *word = cut_word(text);
+
+	if (word && strcmp(word, "wait") == 0)
+		o->gdb_wait = true;
+	else if (word)
+		word[-1] = ',';
+	o->gdb = text;
+	return -1;
+}
+
 static int set_flag(uint32_t *flags, uint32_t flag)
 {
 	*flags |= flag;
@@ -382,6 +398,8 @@ static int take(struct options *o, int option)
 		return choose("console", optarg, consoles, &o->console);
 	case OPT_REBOOT:
 		return set_choice(&o->reboot_again, "reboot", reboots);
+	case OPT_GDB:
+		return gdb(o, optarg);
 	case OPT_LOG:
 		return choose("log", optarg, levels, &o->log_level);
 	case OPT_QUERY:

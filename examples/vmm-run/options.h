@@ -84,6 +84,8 @@ struct options {
 	uint32_t console;	/* CONSOLE_* */
 	uint32_t log_level;	/* enum vmm_log_level */
 	bool no_rng, reboot_again, query;
+	const char *gdb;	/* where gdb may connect, or NULL */
+	bool gdb_wait;		/* the guest begins when gdb lets it */
 
 	struct disk_option disks[MAX_DISKS];
 	uint32_t nr_disks;

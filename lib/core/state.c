@@ -34,9 +34,15 @@ void vmm__state_finish(struct vmm *vm)
 
 /* ---- with the lock ---- */
 
+/* Nobody's vCPU may run: the application paused it, or somebody looks into it. */
+static bool held(const struct vmm *vm)
+{
+	return vm->pause_wanted || vm->holds > 0;
+}
+
 static void set_attention(struct vmm *vm)
 {
-	bool wanted = vm->stopping || vm->pause_wanted || vm->reset_wanted;
+	bool wanted = vm->stopping || held(vm) || vm->reset_wanted;
 
 	__atomic_store_n(&vm->attention, wanted, __ATOMIC_RELEASE);
 	pthread_cond_broadcast(&vm->changed);
@@ -60,6 +66,8 @@ static void set_state(struct vmm *vm, uint32_t state)
 	}
 	vmm__events_push(&vm->events, &event);
 	pthread_cond_broadcast(&vm->changed);
+	if (vm->debugger)
+		(void)vmm_defer(vm->debugger);
 }
 
 static bool is_on(const struct vmm *vm)
@@ -161,27 +169,28 @@ static void carry_out_reset(struct vmm *vm)
 	vm->resets++;
 	event.type = VMM_EVENT_RESET;
 	vmm__events_push(&vm->events, &event);
-	if (vm->state != VMM_STATE_RUNNING)
+	if (vm->state != VMM_STATE_RUNNING && !held(vm))
 		set_state(vm, VMM_STATE_RUNNING);
 }
 
-bool vmm__state_park(struct vmm *vm)
+bool vmm__state_park(struct vmm_vcpu *vcpu)
 {
+	struct vmm *vm = vcpu->vm;
 	bool go_on;
 
 	pthread_mutex_lock(&vm->lock);
 	vm->parked++;
-	while (!vm->stopping && (vm->pause_wanted || vm->reset_wanted)) {
+	while (!vm->stopping && (held(vm) || vm->reset_wanted || vcpu->frozen)) {
 		bool last = vm->parked == vm->alive;
 
 		/* While a reset is carried out the leader has not parked: none is last. */
-		if (last && vm->reset_wanted) {
+		if (last && vm->reset_wanted && !vm->dumping) {
 			vm->parked--;
 			carry_out_reset(vm);
 			vm->parked++;
 			continue;
 		}
-		if (last && vm->state == VMM_STATE_RUNNING)
+		if (last && held(vm) && vm->state == VMM_STATE_RUNNING)
 			set_state(vm, VMM_STATE_PAUSED);
 		pthread_cond_wait(&vm->changed, &vm->lock);
 	}
@@ -228,12 +237,26 @@ int vmm_resume(struct vmm *vm)
 		r = vmm__fail(-EBUSY, "%s is neither running nor paused", vm->name);
 	} else if (vm->pause_wanted) {
 		vm->pause_wanted = false;
-		if (vm->state == VMM_STATE_PAUSED)
+		if (vm->state == VMM_STATE_PAUSED && !held(vm))
 			set_state(vm, VMM_STATE_RUNNING);
 		set_attention(vm);
 	}
 	pthread_mutex_unlock(&vm->lock);
 	return r;
+}
+
+void vmm__state_hold(struct vmm *vm)
+{
+	vm->holds++;
+	set_attention(vm);
+}
+
+void vmm__state_unhold(struct vmm *vm)
+{
+	vm->holds--;
+	if (vm->state == VMM_STATE_PAUSED && !held(vm) && !vm->stopping)
+		set_state(vm, VMM_STATE_RUNNING);
+	set_attention(vm);
 }
 
 int vmm_reset(struct vmm *vm)

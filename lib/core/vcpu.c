@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/debug_priv.h"
 #include "core/error_priv.h"
 #include "core/stats_priv.h"
 #include "core/thread_priv.h"
@@ -99,6 +100,8 @@ static void stop_crashed(struct vmm_vcpu *vcpu, const struct vmm_exit *exit)
 {
 	struct vmm_stop_info info = VMM_STOP_INFO_INIT;
 
+	if (vmm__debug_crash(vcpu))
+		return;
 	info.reason = VMM_STOP_CRASHED;
 	info.vcpu = vcpu->id;
 	info.exit_reason = exit->kvm_reason;
@@ -115,6 +118,9 @@ static void stop_asked(struct vmm_vcpu *vcpu, uint32_t reason, const char *words
 {
 	struct vmm_stop_info info = VMM_STOP_INFO_INIT;
 
+	if (reason != VMM_STOP_POWEROFF &&
+	    (reason != VMM_STOP_RESET || vcpu->run->exit_reason == KVM_EXIT_SHUTDOWN))
+		(void)vmm__debug_crash(vcpu);
 	info.reason = reason;
 	info.vcpu = vcpu->id;
 	info.exit_reason = vcpu->run->exit_reason;
@@ -150,7 +156,8 @@ static void thread_exit(struct vmm_vcpu *vcpu, const struct vmm_exit *exit)
 		stop_asked(vcpu, VMM_STOP_PANIC, "the guest's kernel panicked");
 		break;
 	default:
-		stop_crashed(vcpu, exit);
+		if (exit->kvm_reason != KVM_EXIT_DEBUG || !vmm__debug_exit(vcpu))
+			stop_crashed(vcpu, exit);
 	}
 }
 
@@ -159,6 +166,7 @@ static void run_failed(struct vmm_vcpu *vcpu)
 	struct vmm_stop_info info = VMM_STOP_INFO_INIT;
 	int error = errno;
 
+	(void)vmm__debug_crash(vcpu);
 	info.reason = VMM_STOP_CRASHED;
 	info.vcpu = vcpu->id;
 	info.exit_reason = vcpu->run->exit_reason;
@@ -208,7 +216,7 @@ static void *vcpu_main(void *arg)
 		/* Set before the kick is sent: what comes after this look ends KVM_RUN at once. */
 		if (__atomic_load_n(&vm->attention, __ATOMIC_ACQUIRE)) {
 			vmm__vcpu_settle(vcpu);
-			if (!vmm__state_park(vm))
+			if (!vmm__state_park(vcpu))
 				break;
 		}
 		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {

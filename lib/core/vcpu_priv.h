@@ -25,6 +25,7 @@ struct vmm_vcpu {
 	bool joinable;			/* ours, and not joined yet: for who has claimed the guest */
 	bool in_run;			/* guarded by vm->lock: the caller is in vmm_vcpu_run() */
 	bool kicked;			/* atomic: vmm_vcpu_kick() */
+	bool frozen;			/* guarded by vm->lock: stays parked while others run */
 	bool regs_written;		/* guarded by vm->lock: since the last start */
 	uint32_t answering;		/* atomic: odd while a range answers an access of its */
 	uint32_t answering_then;	/* when graves were dug: see hotplug.c */

@@ -15,8 +15,10 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include <libvmm/debug.h>
 #include "bus/pci_priv.h"
 #include "core/config_priv.h"
+#include "core/debug_priv.h"
 #include "core/error_priv.h"
 #include "core/kvm_priv.h"
 #include "core/vm_priv.h"
@@ -342,6 +344,7 @@ static void vm_free(struct vmm *vm, size_t made)
 {
 	while (made-- > 0)
 		parts[made].unmake(vm);
+	vmm__debug_finish(vm);
 	vmm__state_finish(vm);
 	free(vm);
 }
@@ -404,6 +407,8 @@ void vmm_destroy(struct vmm *vm)
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
 		vmm__vcpu_join(&vm->vcpus[i]);
 
+	/* The last that defers something for the guest's stop. */
+	vmm_debug_close(vm->debug_server);
 	/* Nothing defers it any more; if it has not run, it need not. */
 	vmm_deferred_cancel(&vm->finish);
 	if (vm->has_boot)

@@ -89,7 +89,12 @@ struct vmm {
 	struct vmm_stop_info stop;
 	struct loop_cancel cancel;
 	struct vmm_deferred finish;	/* on the loop, once all vCPUs left */
-	uint64_t starts, resets;	/* guarded by lock */
+	uint64_t starts, resets;	/* guarded by lock, as is all that follows */
+	uint32_t holds;			/* see vmm__state_hold() */
+	bool dumping;			/* its memory is being copied: no reset, no start */
+	struct vmm_deferred *debugger;	/* called on the loop after each change of the state */
+	struct vmm_debug *debug_server;	/* with the loop kept still */
+	struct guest_debug *debug;	/* what the debugger asked for; once made it stays */
 	struct console_tail *consoles;	/* the last output of each; added only */
 };
 
@@ -108,8 +113,15 @@ void vmm__state_stop(struct vmm *vm, const struct vmm_stop_info *info);
  * A vCPU thread saw attention: wait while the guest is paused, reset it if that is
  * wanted. False: leave.
  */
-bool vmm__state_park(struct vmm *vm);
+bool vmm__state_park(struct vmm_vcpu *vcpu);
 void vmm__state_vcpu_left(struct vmm *vm);
+
+/*
+ * With the lock: keep all vCPUs parked, beside what the application asks for, until it is undone.
+ * The guest is paused meanwhile, and says so; a stop takes place all the same.
+ */
+void vmm__state_hold(struct vmm *vm);
+void vmm__state_unhold(struct vmm *vm);
 
 /* The caller's run of a vCPU begins and ends. False: it may not begin. */
 bool vmm__state_run_enter(struct vmm_vcpu *vcpu);
