@@ -7,6 +7,7 @@
  * consoles and the keyboard are served inside vmm_loop_dispatch().
  */
 #include <errno.h>
+#include <linux/kvm.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,8 +83,20 @@ static int status_of(uint32_t reason)
 	}
 }
 
+/* A triple fault is a reboot or a crash: nobody can tell. */
+static bool crashed(const struct app *app, uint32_t reason)
+{
+	struct vmm_stop_info info = VMM_STOP_INFO_INIT;
+
+	(void)vmm_stop_info(app->machine.vm, &info);
+	return reason == VMM_STOP_CRASHED || reason == VMM_STOP_PANIC ||
+	       (reason == VMM_STOP_RESET && info.exit_reason == KVM_EXIT_SHUTDOWN);
+}
+
 static void stopped(struct app *app, uint32_t reason)
 {
+	if (app->options.dump && crashed(app, reason))
+		report_save(app->machine.vm, app->options.dump);
 	if (reason != VMM_STOP_RESET || !app->options.reboot_again) {
 		app->status = status_of(reason);
 	} else if (vmm_start(app->machine.vm) < 0) {

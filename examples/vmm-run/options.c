@@ -77,6 +77,8 @@ static const char help[] =
 	"      --reboot stop|again       when the guest reboots (stop)\n"
 	"      --gdb PATH[,wait]         let gdb connect there (target remote PATH); wait: the guest\n"
 	"                                begins when gdb lets it go on\n"
+	"      --dump-on-crash FILE      save the guest's memory and registers there as a core for gdb\n"
+	"                                and crash, and in FILE.txt what is known for people\n"
 	"      --log error|warning|info|debug   remarks of the library on stderr (warning)\n"
 	"  -h, --help     -V, --version\n"
 	"\n"
@@ -107,6 +109,7 @@ enum {
 	OPT_CONSOLE,
 	OPT_REBOOT,
 	OPT_GDB,
+	OPT_DUMP,
 	OPT_LOG,
 	OPT_QUERY,
 };
@@ -137,6 +140,7 @@ static const struct option long_options[] = {
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", required_argument, NULL, OPT_REBOOT },
 	{ "gdb", required_argument, NULL, OPT_GDB },
+	{ "dump-on-crash", required_argument, NULL, OPT_DUMP },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "query", no_argument, NULL, OPT_QUERY },
 	{ "help", no_argument, NULL, 'h' },
@@ -400,6 +404,8 @@ static int take(struct options *o, int option)
 		return set_choice(&o->reboot_again, "reboot", reboots);
 	case OPT_GDB:
 		return gdb(o, optarg);
+	case OPT_DUMP:
+		return set_text(&o->dump, optarg);
 	case OPT_LOG:
 		return choose("log", optarg, levels, &o->log_level);
 	case OPT_QUERY:

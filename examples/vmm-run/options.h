@@ -86,6 +86,7 @@ struct options {
 	bool no_rng, reboot_again, query;
 	const char *gdb;	/* where gdb may connect, or NULL */
 	bool gdb_wait;		/* the guest begins when gdb lets it */
+	const char *dump;	/* where a crash is saved, or NULL */
 
 	struct disk_option disks[MAX_DISKS];
 	uint32_t nr_disks;

@@ -2,9 +2,17 @@
 /*
  * report.c - what is said about the host and about a crash.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include <libvmm/crash.h>
+#include <libvmm/dump.h>
 #include <libvmm/host.h>
 
 #include "options.h"
@@ -120,4 +128,67 @@ void report_crash(const struct vmm_stop_info *info)
 	else if (info->regs.arch == VMM_ARCH_RISCV64)
 		print_general("x", info->regs.riscv64.x, 32, info->regs.riscv64.pc,
 			      info->regs.riscv64.sstatus);
+}
+
+/* ---- saving it ---- */
+
+static int save_core(struct vmm *vm, int fd)
+{
+	return vmm_dump(vm, fd);
+}
+
+static int save_text(struct vmm *vm, int fd)
+{
+	struct vmm_crash *crash;
+	int r = vmm_crash_record(vm, &crash);
+
+	if (r < 0)
+		return r;
+	r = vmm_crash_write(crash, fd);
+	vmm_crash_free(crash);
+	return r;
+}
+
+/* To a file of its own first: what is there under the name is whole. */
+static bool save(struct vmm *vm, const char *path, int (*write_to)(struct vmm *vm, int fd))
+{
+	char *part;
+	bool saved = false;
+	int fd;
+
+	if (asprintf(&part, "%s.part", path) < 0) {
+		say("out of memory");
+		return false;
+	}
+	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		say("%s: %s", part, strerror(errno));
+	} else if (write_to(vm, fd) < 0) {
+		say("%s: %s", path, vmm_last_error());
+	} else if (fsync(fd) < 0 || rename(part, path) < 0) {
+		say("%s: %s", path, strerror(errno));
+	} else {
+		saved = true;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 && !saved)
+		unlink(part);
+	free(part);
+	return saved;
+}
+
+void report_save(struct vmm *vm, const char *path)
+{
+	char *text;
+
+	if (asprintf(&text, "%s.txt", path) < 0) {
+		say("out of memory");
+		return;
+	}
+	if (save(vm, text, save_text))
+		say("the crash is described in %s", text);
+	if (save(vm, path, save_core))
+		say("the guest's memory and registers are in %s", path);
+	free(text);
 }

@@ -199,7 +199,7 @@ VMM_API int vmm_pause(struct vmm *vm) VMM_MUST_CHECK;
 
 /**
  * Let a paused (or pausing) guest go on. A running guest stays so. One that is held by a debugger
- * (<libvmm/debug.h>) goes on when that lets it.
+ * (<libvmm/debug.h>) or while it is dumped (<libvmm/dump.h>) goes on when that lets it.
  * Returns 0 or -EBUSY.
  */
 VMM_API int vmm_resume(struct vmm *vm) VMM_MUST_CHECK;

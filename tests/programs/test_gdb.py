@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """
-test_gdb.py - a guest under gdb: by gdb itself, and by its protocol spoken by hand.
+test_gdb.py - a guest under gdb, and a crash in a core: by gdb itself, and by its protocol spoken by hand.
 
   test_gdb.py VMM-RUN GUEST [NAME...]     all, or those whose names hold a NAME
 
@@ -21,7 +21,7 @@ import traceback
 SLOW = int(os.environ.get("CK_TIMEOUT_MULTIPLIER", "1"))
 PROGRAM, GUEST = sys.argv[1], sys.argv[2]
 GDB = shutil.which("gdb")
-POWEROFF, STOPPED, CRASHED = 0, 11, 12
+POWEROFF, STOPPED, CRASHED, PANIC = 0, 11, 12, 13
 RIP = 16
 
 
@@ -172,6 +172,34 @@ def gdb_holds_a_guest_that_crashes():
         said = gdb(run.path, "continue", "p/x $rip", "continue")
         assert "SIGABRT" in said and "$1 = 0xd0000000" in said, said
         run.ends(CRASHED)
+
+
+def gdb_reads_the_core_of_a_crash():
+    with tempfile.TemporaryDirectory() as folder:
+        core = f"{folder}/core"
+        with Run("--dump-on-crash", core, "--cpus", "2") as run:
+            run.type(b"xyc")
+            run.ends(CRASHED)
+        text = open(f"{core}.txt").read()
+        assert "vCPU 1 registers" in text and "d0000000" in text and "ready\n<x><y>" in text, text
+        assert set(os.listdir(folder)) == {"core", "core.txt"}
+        assert os.stat(core).st_size > 16 << 20 and os.stat(core).st_blocks * 512 < 4 << 20, os.stat(core)
+        if not GDB:
+            return
+        said = subprocess.run([GDB, "-nx", "-batch", "-c", core, "-ex", "info threads", "-ex", "p/x $rip", "-ex",
+                               f"x/s {symbol('ready'):#x}", "-ex", "thread 2"],
+                              capture_output=True, text=True, timeout=60 * SLOW)
+        said = said.stdout + said.stderr
+        assert "$1 = 0xd0000000" in said and r'"ready\r\n"' in said and "Switching to thread 2" in said, said
+
+
+def a_panic_is_saved_and_a_power_off_is_not():
+    with tempfile.TemporaryDirectory() as folder:
+        for letter, status, files in (b"o", POWEROFF, set()), (b"p", PANIC, {"core", "core.txt"}):
+            with Run("--dump-on-crash", f"{folder}/core") as run:
+                run.type(letter)
+                run.ends(status)
+            assert set(os.listdir(folder)) == files, letter
 
 
 # ---- by hand ----
