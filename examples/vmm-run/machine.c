@@ -15,7 +15,9 @@
 #include <libvmm/debug.h>
 #include <libvmm/net.h>
 #include <libvmm/rng.h>
+#include <libvmm/supervisor.h>
 #include <libvmm/vcpu.h>
+#include <libvmm/watchdog.h>
 
 #include "machine.h"
 #include "nets.h"
@@ -285,8 +287,22 @@ static int debug(struct machine *m, const struct options *o)
 	return 0;
 }
 
+static int supervise(struct machine *m, const struct options *o)
+{
+	struct vmm_supervise_config config = VMM_SUPERVISE_CONFIG_INIT;
+
+	if (o->restart == VMM_RESTART_NEVER)
+		return 0;
+	config.policy = o->restart;
+	if (vmm_supervisor_create(NULL, &m->supervisor) < 0 ||
+	    vmm_supervise(m->supervisor, m->vm, &config) < 0)
+		return fail("--restart", NULL);
+	return 0;
+}
+
 static int plug(struct machine *m, const struct options *o, struct terminal *terminal)
 {
+	struct vmm_watchdog_config watchdog = VMM_WATCHDOG_CONFIG_INIT;
 	const char *failed;
 
 	if (add_consoles(m, o, terminal) < 0)
@@ -304,7 +320,14 @@ static int plug(struct machine *m, const struct options *o, struct terminal *ter
 	failed = extras_plug(m->vm, &o->extras);
 	if (failed)
 		return fail(failed, NULL);
-	return boot(m, o) < 0 ? -1 : debug(m, o);
+	if (o->watchdog) {
+		watchdog.action = o->watchdog_action;
+		if (vmm_add_watchdog(m->vm, &watchdog) < 0)
+			return fail("--watchdog", NULL);
+	}
+	if (boot(m, o) < 0 || debug(m, o) < 0)
+		return -1;
+	return supervise(m, o);
 }
 
 int machine_create(const struct options *o, struct vmm_loop *loop, struct terminal *terminal,
@@ -320,6 +343,7 @@ int machine_create(const struct options *o, struct vmm_loop *loop, struct termin
 void machine_destroy(struct machine *m)
 {
 	vmm_destroy(m->vm);
+	(void)vmm_supervisor_destroy(m->supervisor);
 	for (uint32_t i = 0; i < m->nr_threads; i++)
 		vmm_loop_destroy(m->threads[i]);
 	*m = (struct machine){ 0 };

@@ -13,6 +13,7 @@
 /* A guest and the loops with threads that its devices asked for. */
 struct machine {
 	struct vmm *vm;
+	struct vmm_supervisor *supervisor;	/* NULL: --restart never */
 	struct vmm_loop *threads[MAX_DISKS + MAX_NETS];
 	uint32_t nr_threads;
 };

@@ -16,6 +16,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <libvmm/supervisor.h>
+
 #include "machine.h"
 #include "options.h"
 #include "report.h"
@@ -29,6 +31,7 @@ struct app {
 	struct machine machine;
 	int signal_fd;
 	sigset_t signals;	/* blocked before ours were */
+	uint32_t reason;	/* of the last stop */
 	int status;	/* to exit with; -1: the guest runs */
 };
 
@@ -78,6 +81,8 @@ static int status_of(uint32_t reason)
 		return STATUS_STOPPED;
 	case VMM_STOP_PANIC:
 		return STATUS_PANIC;
+	case VMM_STOP_WATCHDOG:
+		return STATUS_WATCHDOG;
 	default:
 		return STATUS_CRASHED;
 	}
@@ -93,10 +98,19 @@ static bool crashed(const struct app *app, uint32_t reason)
 	       (reason == VMM_STOP_RESET && info.exit_reason == KVM_EXIT_SHUTDOWN);
 }
 
+static bool supervised(const struct app *app, uint32_t reason)
+{
+	return app->options.restart != VMM_RESTART_NEVER && reason != VMM_STOP_REQUESTED &&
+	       (reason != VMM_STOP_POWEROFF || app->options.restart == VMM_RESTART_ALWAYS);
+}
+
 static void stopped(struct app *app, uint32_t reason)
 {
 	if (app->options.dump && crashed(app, reason))
 		report_save(app->machine.vm, app->options.dump);
+	app->reason = reason;
+	if (supervised(app, reason))
+		return;		/* its supervisor says what becomes of it */
 	if (reason != VMM_STOP_RESET || !app->options.reboot_again) {
 		app->status = status_of(reason);
 	} else if (vmm_start(app->machine.vm) < 0) {
@@ -121,6 +135,14 @@ static void handle_event(struct app *app, const struct vmm_event *event)
 		break;
 	case VMM_EVENT_DEVICE_BROKEN:
 		say("the guest's driver broke %s: %s", event->device, event->words);
+		break;
+	case VMM_EVENT_WATCHDOG:
+		say("%s", event->words);
+		break;
+	case VMM_EVENT_SUPERVISOR:
+		say("%s", event->words);
+		if (event->value == VMM_SUPERVISOR_GAVE_UP)
+			app->status = status_of(app->reason);
 		break;
 	case VMM_EVENT_ERROR:
 		say("%s%s%s", event->device, event->device[0] ? ": " : "", event->words);

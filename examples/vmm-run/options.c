@@ -13,8 +13,10 @@
 #include <libvmm/block.h>
 #include <libvmm/boot.h>
 #include <libvmm/device.h>
+#include <libvmm/supervisor.h>
 #include <libvmm/version.h>
 #include <libvmm/vmm.h>
+#include <libvmm/watchdog.h>
 
 #include "nets.h"
 #include "options.h"
@@ -75,6 +77,10 @@ static const char help[] =
 	"\n"
 	"Running\n"
 	"      --reboot stop|again       when the guest reboots (stop)\n"
+	"      --watchdog reset|stop|notify   plug in a watchdog (i6300esb), and what to do when the\n"
+	"                                guest starts it and does not feed it\n"
+	"      --restart never|on-failure|always   start the guest again when it ends, after a while that\n"
+	"                                grows with each failure in a row (never)\n"
 	"      --gdb PATH[,wait]         let gdb connect there (target remote PATH); wait: the guest\n"
 	"                                begins when gdb lets it go on\n"
 	"      --dump-on-crash FILE      save the guest's memory and registers there as a core for gdb\n"
@@ -89,7 +95,8 @@ static const char help[] =
 	"  10  it rebooted (with --reboot stop)\n"
 	"  11  it was stopped: Ctrl-] q, or SIGINT, SIGTERM or SIGHUP\n"
 	"  12  it crashed: the reason and the registers are on standard error\n"
-	"  13  its kernel panicked, and said so through the pvpanic device\n";
+	"  13  its kernel panicked, and said so through the pvpanic device\n"
+	"  14  it did not feed its watchdog\n";
 
 enum {
 	OPT_BOOT = 256,
@@ -108,6 +115,8 @@ enum {
 	OPT_BALLOON,
 	OPT_CONSOLE,
 	OPT_REBOOT,
+	OPT_WATCHDOG,
+	OPT_RESTART,
 	OPT_GDB,
 	OPT_DUMP,
 	OPT_LOG,
@@ -139,6 +148,8 @@ static const struct option long_options[] = {
 	{ "balloon", required_argument, NULL, OPT_BALLOON },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "reboot", required_argument, NULL, OPT_REBOOT },
+	{ "watchdog", required_argument, NULL, OPT_WATCHDOG },
+	{ "restart", required_argument, NULL, OPT_RESTART },
 	{ "gdb", required_argument, NULL, OPT_GDB },
 	{ "dump-on-crash", required_argument, NULL, OPT_DUMP },
 	{ "log", required_argument, NULL, OPT_LOG },
@@ -168,6 +179,18 @@ static const struct choice consoles[] = {
 	{ NULL, 0 },
 };
 static const struct choice reboots[] = { { "stop", 0 }, { "again", 1 }, { NULL, 0 } };
+static const struct choice watchdogs[] = {
+	{ "reset", VMM_WATCHDOG_RESET },
+	{ "stop", VMM_WATCHDOG_STOP },
+	{ "notify", VMM_WATCHDOG_NOTIFY },
+	{ NULL, 0 },
+};
+static const struct choice policies[] = {
+	{ "never", VMM_RESTART_NEVER },
+	{ "on-failure", VMM_RESTART_ON_FAILURE },
+	{ "always", VMM_RESTART_ALWAYS },
+	{ NULL, 0 },
+};
 static const struct choice switches[] = { { "on", 0 }, { "off", 1 }, { NULL, 0 } };
 static const struct choice levels[] = {
 	{ "error", VMM_LOG_ERROR },
@@ -402,6 +425,11 @@ static int take(struct options *o, int option)
 		return choose("console", optarg, consoles, &o->console);
 	case OPT_REBOOT:
 		return set_choice(&o->reboot_again, "reboot", reboots);
+	case OPT_WATCHDOG:
+		o->watchdog = true;
+		return choose("watchdog", optarg, watchdogs, &o->watchdog_action);
+	case OPT_RESTART:
+		return choose("restart", optarg, policies, &o->restart);
 	case OPT_GDB:
 		return gdb(o, optarg);
 	case OPT_DUMP:

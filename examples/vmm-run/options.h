@@ -25,6 +25,7 @@ enum {
 	STATUS_STOPPED	= 11,
 	STATUS_CRASHED	= 12,
 	STATUS_PANIC	= 13,
+	STATUS_WATCHDOG	= 14,
 };
 
 enum {
@@ -84,6 +85,9 @@ struct options {
 	uint32_t console;	/* CONSOLE_* */
 	uint32_t log_level;	/* enum vmm_log_level */
 	bool no_rng, reboot_again, query;
+	bool watchdog;
+	uint32_t watchdog_action;	/* enum vmm_watchdog_action */
+	uint32_t restart;	/* enum vmm_restart_policy */
 	const char *gdb;	/* where gdb may connect, or NULL */
 	bool gdb_wait;		/* the guest begins when gdb lets it */
 	const char *dump;	/* where a crash is saved, or NULL */

@@ -163,6 +163,7 @@ enum vmm_stop_reason {
 	VMM_STOP_REQUESTED	= 3,	/* vmm_stop() */
 	VMM_STOP_CRASHED	= 4,	/* KVM could not go on, or this library could not: see the rest */
 	VMM_STOP_PANIC		= 5,	/* the guest's kernel said that it panicked (pvpanic) */
+	VMM_STOP_WATCHDOG	= 6,	/* it did not feed its watchdog (<libvmm/watchdog.h>) */
 };
 
 /** Why a guest stopped, and for a crash, where it was. */
@@ -259,6 +260,8 @@ enum vmm_event_type {
 	VMM_EVENT_DEVICE_BROKEN	= 3,	/* a driver broke the rules: @device, @words */
 	VMM_EVENT_ERROR		= 4,	/* something of ours failed while it ran: @words */
 	VMM_EVENT_DEVICE_REMOVED = 5,	/* vmm_remove_device() was carried out: nothing of @device is left */
+	VMM_EVENT_WATCHDOG	= 6,	/* it was not fed; @value: enum vmm_watchdog_action, what is done now */
+	VMM_EVENT_SUPERVISOR	= 7,	/* @value: enum vmm_supervisor_decision, @words */
 };
 
 /** One event. */

@@ -8,6 +8,7 @@ void vmm__vm_add_tail(struct vmm *vm, struct console_tail *tail)
 	pthread_mutex_lock(&vm->lock);
 	tail->next = vm->consoles;
 	vm->consoles = tail;
+	vmm__console_tail_listen(tail, vm->heard, vm->supervision);
 	pthread_mutex_unlock(&vm->lock);
 }
 

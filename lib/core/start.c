@@ -8,6 +8,7 @@
 
 #include "core/error_priv.h"
 #include "core/vm_priv.h"
+#include "devices/legacy/i6300esb_priv.h"
 #include "devices/legacy/serial_priv.h"
 
 /* ---- the machine as after power on ---- */
@@ -56,6 +57,8 @@ static void reset_devices(void *data)
 	if (vm->machine)
 		vmm__arch_machine_reset(vm->machine);
 	vmm__hotplug_reset(vm);
+	if (vm->watchdog)
+		vmm__i6300esb_reset(vm->watchdog);
 }
 
 /* On a thread that no loop waits for. */
@@ -244,6 +247,27 @@ static int start(struct vmm *vm)
 	if (vm->has_boot)
 		r = load(vm);
 	return r < 0 ? r : start_threads(vm);
+}
+
+int vmm__restart(struct vmm *vm)
+{
+	int r = vmm__state_claim(vm, false, "starting again");
+
+	if (r < 0)
+		return r;
+	if (!vm->has_boot) {
+		r = vmm__fail(-EOPNOTSUPP, "%s has no boot image to begin again from", vm->name);
+	} else {
+		for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+			vmm__vcpu_join(&vm->vcpus[i]);
+		/* The first thing that the new threads see, before they run any of the guest. */
+		pthread_mutex_lock(&vm->lock);
+		vm->reset_wanted = vm->restarting = true;
+		pthread_mutex_unlock(&vm->lock);
+		r = start_threads(vm);
+	}
+	vmm__state_release(vm);
+	return r;
 }
 
 int vmm_start(struct vmm *vm)

@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/error_priv.h"
+#include "core/supervisor_priv.h"
 #include "core/vm_priv.h"
 
 void vmm__state_init(struct vmm *vm)
@@ -52,12 +54,22 @@ static void set_attention(struct vmm *vm)
 		vmm__vcpu_kick(&vm->vcpus[i]);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 static void set_state(struct vmm *vm, uint32_t state)
 {
 	struct vmm_event event = VMM_EVENT_INIT;
 
 	/* Also read without the lock. */
 	__atomic_store_n(&vm->state, state, __ATOMIC_RELEASE);
+	if (state == VMM_STATE_RUNNING)
+		vm->running_since = now_ns();
 	event.type = VMM_EVENT_STATE;
 	event.value = state;
 	if (state == VMM_STATE_STOPPED) {
@@ -68,6 +80,8 @@ static void set_state(struct vmm *vm, uint32_t state)
 	pthread_cond_broadcast(&vm->changed);
 	if (vm->debugger)
 		(void)vmm_defer(vm->debugger);
+	if (vm->supervision)
+		vmm__supervision_changed(vm->supervision);
 }
 
 static bool is_on(const struct vmm *vm)
@@ -150,6 +164,7 @@ static void carry_out_reset(struct vmm *vm)
 {
 	struct vmm_stop_info info = VMM_STOP_INFO_INIT;
 	struct vmm_event event = VMM_EVENT_INIT;
+	bool restart;
 	int r;
 
 	pthread_mutex_unlock(&vm->lock);
@@ -162,13 +177,16 @@ static void carry_out_reset(struct vmm *vm)
 	}
 	pthread_mutex_lock(&vm->lock);
 
-	vm->reset_wanted = vm->pause_wanted = false;
+	restart = vm->restarting;
+	vm->reset_wanted = vm->pause_wanted = vm->restarting = false;
 	set_attention(vm);
 	if (vm->stopping)
 		return;
-	vm->resets++;
-	event.type = VMM_EVENT_RESET;
-	vmm__events_push(&vm->events, &event);
+	if (!restart) {
+		vm->resets++;
+		event.type = VMM_EVENT_RESET;
+		vmm__events_push(&vm->events, &event);
+	}
 	if (vm->state != VMM_STATE_RUNNING && !held(vm))
 		set_state(vm, VMM_STATE_RUNNING);
 }

@@ -137,25 +137,12 @@ static void add_consoles(struct vmm_stats *stats, struct vmm *vm)
 	}
 }
 
-/* A device is never unplugged while the guest exists; the list of them may move when one is added. */
-static void add_devices(struct vmm_stats *stats, struct vmm *vm)
+static void add_device(struct vmm_device *dev, void *data)
 {
-	struct vmm_device **devices;
-	uint32_t nr;
+	struct vmm_stats *stats = data;
 
-	pthread_mutex_lock(&vm->lock);
-	nr = vm->nr_devices;
-	devices = calloc(nr ? nr : 1, sizeof(devices[0]));
-	if (devices && nr > 0)
-		memcpy(devices, vm->devices, nr * sizeof(devices[0]));
-	pthread_mutex_unlock(&vm->lock);
-
-	stats->failed |= !devices;
-	for (uint32_t i = 0; devices && i < nr; i++) {
-		vmm__stats_prefix(stats, "device.%s.", vmm__device_name(devices[i]));
-		vmm__device_stats(devices[i], stats);
-	}
-	free(devices);
+	vmm__stats_prefix(stats, "device.%s.", vmm__device_name(dev));
+	vmm__device_stats(dev, stats);
 }
 
 int vmm_stats_read(struct vmm *vm, uint32_t flags, struct vmm_stats **ret_stats)
@@ -176,7 +163,8 @@ int vmm_stats_read(struct vmm *vm, uint32_t flags, struct vmm_stats **ret_stats)
 		add_vcpu(stats, &vm->vcpus[i], flags);
 	add_kvm(stats, vm, flags);
 	add_consoles(stats, vm);
-	add_devices(stats, vm);
+	/* None of them is unplugged meanwhile. */
+	vmm__devices_walk(vm, add_device, stats);
 	vmm__stats_prefix(stats, "%s", "");
 	if (stats->failed) {
 		vmm_stats_free(stats);

@@ -16,12 +16,14 @@
 #include <uuid/uuid.h>
 
 #include <libvmm/debug.h>
+#include <libvmm/supervisor.h>
 #include "bus/pci_priv.h"
 #include "core/config_priv.h"
 #include "core/debug_priv.h"
 #include "core/error_priv.h"
 #include "core/kvm_priv.h"
 #include "core/vm_priv.h"
+#include "devices/legacy/i6300esb_priv.h"
 #include "devices/legacy/serial_priv.h"
 
 /* ---- the configuration ---- */
@@ -315,6 +317,7 @@ static void unmake_machine(struct vmm *vm)
 	vmm__graves_finish(vm);
 	if (vm->serial)
 		vm->serial_model->destroy(vm->serial);
+	vmm__i6300esb_destroy(vm->watchdog);
 	if (vm->pci)
 		vmm__pci_destroy(vm->pci);
 	if (vm->machine)
@@ -403,6 +406,9 @@ void vmm_destroy(struct vmm *vm)
 	if (!vm)
 		return;
 
+	/* Nobody starts it again. */
+	if (vm->supervision)
+		(void)vmm_unsupervise(vm);
 	(void)vmm_stop(vm);
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
 		vmm__vcpu_join(&vm->vcpus[i]);

@@ -27,6 +27,7 @@
 #include "devices/device_priv.h"
 
 struct console_tail;
+struct i6300esb;
 struct serial_model;
 
 struct vmm {
@@ -90,9 +91,15 @@ struct vmm {
 	struct loop_cancel cancel;
 	struct vmm_deferred finish;	/* on the loop, once all vCPUs left */
 	uint64_t starts, resets;	/* guarded by lock, as is all that follows */
+	uint64_t running_since;		/* CLOCK_MONOTONIC, ns: of the last time it began or went on to run */
+	bool restarting;		/* the reset that is wanted is how a supervisor starts it again */
+	struct supervision *supervision;	/* changed with the loop kept still as well */
+	void (*heard)(void *data, struct console_tail *tail, size_t len);	/* listens to each console */
 	uint32_t holds;			/* see vmm__state_hold() */
 	bool dumping;			/* its memory is being copied: no reset, no start */
 	struct vmm_deferred *debugger;	/* called on the loop after each change of the state */
+	struct i6300esb *watchdog;	/* from here on with the loop kept still */
+	uint32_t watchdog_action;
 	struct vmm_debug *debug_server;	/* with the loop kept still */
 	struct guest_debug *debug;	/* what the debugger asked for; once made it stays */
 	struct console_tail *consoles;	/* the last output of each; added only */
@@ -172,6 +179,12 @@ void vmm__consoles_finish(struct vmm *vm);
  * a vCPU thread while all others are parked.
  */
 int vmm__machine_reboot(struct vmm *vm);
+
+/*
+ * Let a stopped guest run again from its image's start. Unlike vmm_start() it does not load the
+ * image itself, but has the guest's own threads do it: for a loop's callback.
+ */
+int vmm__restart(struct vmm *vm);
 
 /* Devices as the driver's reset leaves them. On the home loop. */
 void vmm__machine_quiet(struct vmm *vm);

@@ -30,6 +30,17 @@ enum {
 	PARAM_ROUNDS	= 3,
 	PARAM_SEED	= 4,
 	PARAM_RAM	= 5,	/* bytes */
+	PARAM_END	= 6,	/* END_*: see ending.c */
+};
+
+enum {
+	END_POWEROFF	= 0,
+	END_REBOOT	= 1,
+	END_FAULT	= 2,	/* triple fault */
+	END_PANIC	= 3,
+	END_SPIN	= 4,	/* does not end */
+	END_OOPS	= 5,	/* says so on its console, and spins */
+	END_UNFED	= 6,	/* starts its watchdog, and spins */
 };
 
 enum {

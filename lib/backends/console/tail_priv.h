@@ -9,6 +9,7 @@
 #define BACKENDS_CONSOLE_TAIL_PRIV_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ struct console_tail {
 	char name[64];
 	pthread_mutex_t lock;
 	uint64_t total;			/* bytes printed ever */
+	void (*heard)(void *data, struct console_tail *tail, size_t len);
+	void *heard_data;
 	char bytes[CONSOLE_TAIL];
 };
 
@@ -27,6 +30,17 @@ struct console_tail *vmm__console_tail_new(const char *name);
 void vmm__console_tail_free(struct console_tail *tail);
 
 void vmm__console_tail_put(struct console_tail *tail, const void *data, size_t len);
+
+/*
+ * Call @heard after each output with its length, on the console's loop, with the lock; NULL: nobody.
+ * When this returns the one before is not called any more.
+ */
+void vmm__console_tail_listen(struct console_tail *tail,
+			      void (*heard)(void *data, struct console_tail *tail, size_t len),
+			      void *data);
+
+/* With the lock: whether the last @len bytes hold @text, or the end of it. */
+bool vmm__console_tail_holds(const struct console_tail *tail, const char *text, size_t len);
 
 /* Bytes printed ever. */
 uint64_t vmm__console_tail_total(struct console_tail *tail);
