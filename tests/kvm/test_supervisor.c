@@ -224,13 +224,13 @@ START_TEST(a_paused_guest_has_all_the_time)
 	struct vmm_event event = VMM_EVENT_INIT;
 
 	config.ready_text = "what it never says";
-	config.ready_ms = 300;
+	config.ready_ms = 2000;
 	make(&guest, END_SPIN, NULL);
 	supervise(&config);
 	guest_start(&guest, "ending");
 	ck_assert_int_eq(vmm_pause(guest.vm), 0);
 	(void)await(VMM_EVENT_STATE, VMM_STATE_PAUSED);
-	usleep(1000000);
+	usleep(3000000);
 	while (vmm_next_event(guest.vm, &event) == 1)
 		ck_assert_uint_ne(event.type, VMM_EVENT_SUPERVISOR);
 	ck_assert_int_eq(vmm_resume(guest.vm), 0);
