@@ -188,7 +188,7 @@ VMM_API void vmm_net_port_carrier(struct vmm_net_port *port, int carrier);
  * Bringing the interface up, and its addresses or bridge, are the caller's
  * affair. Its offloads are set to what the guest agrees to, of what the host's
  * kernel can do; they are off while no driver is up. A descriptor without
- * O_NONBLOCK stays so, for it is shared; only a kernel older than 5.10 needs it set,
+ * O_NONBLOCK stays so, for it is shared; only a kernel older than 6.4 needs it set,
  * and it is then.
  *
  * With several pairs of queues the interface is one of several queues

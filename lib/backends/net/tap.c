@@ -40,7 +40,7 @@ static void tap_watch(struct tap_queue *q)
 
 /*
  * The descriptor's own O_NONBLOCK is shared with whoever gave it, so it is set
- * only where the kernel cannot do without (before 5.10).
+ * only where the kernel cannot do without (before 6.4).
  */
 static ssize_t tap_io(struct tap_queue *q, const struct iovec *iov, int nr,
 		      ssize_t (*io)(int, const struct iovec *, int, off_t, int))
