@@ -355,6 +355,27 @@ START_TEST(interrupt_controllers_and_timer_are_as_new_after_a_reset)
 }
 END_TEST
 
+/* What a system without 8259s leaves there, else the next one finds: an interrupt on vector 7, which is #NM. */
+START_TEST(an_interrupt_that_the_slave_8259_holds_is_gone_after_a_reset)
+{
+	struct kvm_irq_level level = { .irq = 9, .level = 1 };
+	struct kvm_irqchip chip;
+
+	vcpu_new(0);
+	ck_assert_int_eq(ioctl(vm_fd, KVM_IRQ_LINE, &level), 0);
+	level.level = 0;
+	ck_assert_int_eq(ioctl(vm_fd, KVM_IRQ_LINE, &level), 0);
+	chip_get(KVM_IRQCHIP_PIC_SLAVE, &chip);
+	ck_assert_uint_eq(chip.chip.pic.irr, 1u << 1);
+
+	ck_assert_int_eq(vmm__arch_vm_reset(vm), 0);
+	chip_get(KVM_IRQCHIP_PIC_SLAVE, &chip);
+	ck_assert_uint_eq(chip.chip.pic.irr, 0);
+	chip_get(KVM_IRQCHIP_PIC_MASTER, &chip);
+	ck_assert_uint_eq(chip.chip.pic.irr, 0);
+}
+END_TEST
+
 START_TEST(kvms_clock_starts_again)
 {
 	struct kvm_clock_data clock = { .clock = 1000000000000ull };
@@ -468,6 +489,7 @@ int main(void)
 	tcase_add_test(tcase, only_the_boot_processor_enters_the_kernel);
 	tcase_add_test(tcase, pvh_is_entered_in_protected_mode);
 	tcase_add_test(tcase, interrupt_controllers_and_timer_are_as_new_after_a_reset);
+	tcase_add_test(tcase, an_interrupt_that_the_slave_8259_holds_is_gone_after_a_reset);
 	tcase_add_test(tcase, kvms_clock_starts_again);
 	tcase_add_test(tcase, pin_routes_are_those_that_kvm_makes);
 	tcase_add_test(tcase, registers_come_back_as_they_were_written);

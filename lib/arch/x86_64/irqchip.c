@@ -133,10 +133,11 @@ int vmm__arch_vm_reset(struct arch_vm *vm)
 
 	/* The timer first: a tick of it must not get into a controller that was reset. */
 	r = pit_reset(vm_fd);
-	if (r == 0)
-		r = pic_reset(vm_fd, KVM_IRQCHIP_PIC_MASTER);
+	/* The slave before the master, which latches what the slave has pending. */
 	if (r == 0)
 		r = pic_reset(vm_fd, KVM_IRQCHIP_PIC_SLAVE);
+	if (r == 0)
+		r = pic_reset(vm_fd, KVM_IRQCHIP_PIC_MASTER);
 	if (r == 0)
 		r = ioapic_reset(vm_fd);
 	if (r < 0)
