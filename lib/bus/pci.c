@@ -251,27 +251,17 @@ void vmm__pci_show(struct pci_function *f)
 	__atomic_store_n(&f->hidden, false, __ATOMIC_RELEASE);
 }
 
-void vmm__pci_hold(struct pci_bus *pci, uint32_t slot)
-{
-	pthread_mutex_lock(&pci->lock);
-	pci->held |= 1u << slot;
-	pthread_mutex_unlock(&pci->lock);
-}
-
-void vmm__pci_release(struct pci_bus *pci, uint32_t slots)
-{
-	pthread_mutex_lock(&pci->lock);
-	pci->held &= ~slots;
-	pthread_mutex_unlock(&pci->lock);
-}
-
 void vmm__pci_remove(struct pci_function *f)
 {
 	(void)vmm__pci_intx_take(f);
 	pthread_mutex_lock(&f->bus->lock);
 	for (uint32_t i = 0; i < PCI_BARS; i++) {
-		if (f->bars[i].answers)
+		struct pci_bar *bar = &f->bars[i];
+
+		if (bar->answers) {
 			bar_hide(f, i);
+			vmm__pci_bar_gone(f->bus, f->slot, i, bar->base, bar->size);
+		}
 	}
 	__atomic_store_n(&f->bus->slots[f->slot], NULL, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&f->bus->lock);

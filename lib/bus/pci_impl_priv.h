@@ -17,6 +17,7 @@ struct pci_bus {
 	pthread_mutex_t lock;		/* configuration space and BARs */
 	struct pci_function *slots[PCI_SLOTS];	/* atomic */
 	uint32_t held;			/* slots that are given to nobody */
+	uint64_t gone[PCI_SLOTS][PCI_BARS];	/* where a torn-out BAR answered; 0: none */
 	struct pci_function bridge;
 	uint32_t address;		/* atomic: the register at port 0xcf8 */
 
@@ -29,6 +30,9 @@ struct pci_bus {
 
 /* With the bus's lock: let each BAR answer where its registers say, if that can be. */
 void vmm__pci_place_bars(struct pci_bus *pci);
+
+/* With the bus's lock: a BAR of this slot answered there and does not any more. See pci_gone.c. */
+void vmm__pci_bar_gone(struct pci_bus *pci, uint32_t slot, uint32_t bar, uint64_t base, uint64_t size);
 
 /* The command register's interrupt disable bit changed. */
 void vmm__pci_intx_mask(struct pci_function *f, bool masked);

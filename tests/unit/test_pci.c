@@ -490,6 +490,34 @@ START_TEST(a_slot_that_is_held_is_given_to_nobody)
 }
 END_TEST
 
+/* Linux's virtio-pci waits for a status of 0 there, for ever. */
+START_TEST(where_a_torn_out_device_had_its_bars_are_zeros_until_the_guest_has_seen_it)
+{
+	uint64_t large = one.bar_base[0], small = one.bar_base[4];
+
+	one.registers[0] = UINT64_MAX;
+	ck_assert_uint_eq(fake_read(large, 4), UINT32_MAX);
+	vmm__pci_hold(fake.pci, 1);
+	vmm__pci_remove(&one.f);
+	ck_assert_uint_eq(get(1, PCI_VENDOR_ID, 4), 0xffffffff);
+	ck_assert_uint_eq(fake_read(large, 4), 0);
+	ck_assert_uint_eq(fake_read(large + LARGE - 8, 8), 0);
+	ck_assert_uint_eq(fake_read(small, 1), 0);
+	fake_write(large, 4, 1);
+	ck_assert_uint_eq(one.registers[0], UINT64_MAX);
+
+	/* One that was moved there meanwhile gets the place afterwards. */
+	put(2, PCI_BASE_ADDRESS_0, 4, (uint32_t)large);
+	put(2, PCI_BASE_ADDRESS_1, 4, (uint32_t)(large >> 32));
+	two.registers[0] = 0x1234;
+	ck_assert_uint_eq(fake_read(large, 4), 0);
+	vmm__pci_release(fake.pci, 1u << 1);
+	ck_assert_uint_eq(fake_read(large, 4), 0x1234);
+	ck_assert_uint_eq(fake_read(small, 1), 0xff);
+	function_create(&one);
+}
+END_TEST
+
 START_TEST(without_firmware_a_function_answers_nowhere_until_it_is_set_up)
 {
 	uint64_t base = one.bar_base[0], header = layout->ecam_base + (1 << 15);
@@ -635,6 +663,7 @@ int main(void)
 	tcase_add_test(tcase, there_are_31_slots);
 	tcase_add_test(tcase, a_hidden_function_is_found_once_it_is_shown);
 	tcase_add_test(tcase, a_slot_that_is_held_is_given_to_nobody);
+	tcase_add_test(tcase, where_a_torn_out_device_had_its_bars_are_zeros_until_the_guest_has_seen_it);
 	tcase_add_test(tcase, without_firmware_a_function_answers_nowhere_until_it_is_set_up);
 	tcase_add_test(tcase, a_bar_that_does_not_fit_is_refused);
 	tcase_add_test(tcase, a_wire_is_up_while_there_is_a_cause);
