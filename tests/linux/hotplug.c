@@ -137,6 +137,6 @@ static void plug(const void *arg)
 
 void hotplug_add(void)
 {
-	harness_add(&(struct scenario){ "hotplug/6.1", plug, "6.1", 200, false });
-	harness_add(&(struct scenario){ "hotplug/6.12", plug, "6.12", 200, false });
+	harness_add(&(struct scenario){ "hotplug/6.1", plug, "6.1", 200, true });
+	harness_add(&(struct scenario){ "hotplug/6.12", plug, "6.12", 200, true });
 }
