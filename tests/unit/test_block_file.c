@@ -826,8 +826,10 @@ START_TEST(a_block_device_is_a_disk_of_its_own_blocks)
 	struct vmm_blk_info info = VMM_BLK_INFO_INIT;
 	int dev = make_loop(path, sizeof(path));
 
-	if (dev < 0)
+	if (dev < 0) {
+		printf("skipped: no loop device may be made here\n");
 		return;
+	}
 	ck_assert(plug_disk(ways[_i]));
 	ck_assert_int_eq(vmm_blk_info(blk, &info), 0);
 	ck_assert_uint_eq(info.capacity, CAPACITY);

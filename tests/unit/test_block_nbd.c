@@ -48,7 +48,7 @@ static bool can_run(const char *const *argv, const char *name)
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
-	printf("SKIPPED: no %s on this machine\n", name);
+	printf("skipped: no %s on this machine\n", name);
 	return false;
 }
 
