@@ -13,13 +13,13 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <libvmm/debug.h>
 #include "core/config_priv.h"
 #include "core/debug_priv.h"
 #include "core/error_priv.h"
+#include "core/unix_socket_priv.h"
 #include "debug/session_priv.h"
 
 #define SIGNAL_KILL	9
@@ -30,7 +30,7 @@ struct vmm_debug {
 	struct vmm_loop *loop;
 	int listen_fd;			/* -1: one connection was given */
 	struct vmm_source *listener;
-	char *path;			/* to be removed */
+	struct unix_path path;
 
 	struct vmm_deferred changed;	/* the guest's state did */
 	bool attached;
@@ -325,27 +325,15 @@ static void incoming(void *data, uint32_t revents)
 
 /* ---- sockets ---- */
 
-static int listen_path(struct vmm_debug *d, const char *path)
+static int listen_path(struct vmm_debug *d, const char *text)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int r = vmm__unix_path_set(&d->path, text);
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return vmm__fail(-EINVAL, "%s is too long for a unix socket", path);
-	strcpy(address.sun_path, path);
-	d->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (d->listen_fd < 0)
-		return vmm__fail_errno("cannot make a socket");
-	/* The mode of a socket that is not bound yet is the mode it gets in the file system. */
-	if (fchmod(d->listen_fd, S_IRUSR | S_IWUSR) < 0 ||
-	    bind(d->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return vmm__fail_errno("cannot make the socket %s", path);
-	d->path = strdup(path);
-	if (!d->path) {
-		(void)unlink(path);
-		return vmm__fail(-ENOMEM, "no memory for a debugger");
-	}
-	if (listen(d->listen_fd, 1) < 0)
-		return vmm__fail_errno("cannot listen on %s", path);
+	if (r == 0)
+		r = vmm__unix_serve(&d->path, S_IRUSR | S_IWUSR, 1);
+	if (r < 0)
+		return r;
+	d->listen_fd = r;
 	return 0;
 }
 
@@ -386,9 +374,7 @@ static void finish(struct vmm_debug *d)
 	vmm_deferred_cancel(&d->changed);
 	if (d->listen_fd >= 0)
 		close(d->listen_fd);
-	if (d->path)
-		(void)unlink(d->path);
-	free(d->path);
+	vmm__unix_unlink(&d->path);
 	free(d);
 }
 

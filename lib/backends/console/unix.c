@@ -9,16 +9,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "backends/console/stream_priv.h"
 #include "core/error_priv.h"
+#include "core/unix_socket_priv.h"
 
 #define RETRY_NS	200000000u	/* when the process had no descriptor for a client */
 #define BACKLOG		8
@@ -33,8 +31,7 @@ struct unix_console {
 	struct vmm_source *source;
 	struct vmm_source *hangup;	/* of a client that says no more */
 	struct vmm_timer *retry;
-	uint64_t device, inode;		/* of the file that is ours to remove */
-	struct sockaddr_un address;
+	struct unix_path path;
 };
 
 /* ---- the client ---- */
@@ -158,48 +155,16 @@ static void unix_readable(void *state)
 		vmm__stream_readable(&u->stream);
 }
 
-static int listen_at(struct unix_console *u)
-{
-	const char *path = u->address.sun_path;
-	struct stat st;
-	int r;
-
-	u->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (u->fd < 0)
-		return vmm__fail_errno("cannot make a unix socket");
-	if (bind(u->fd, (const struct sockaddr *)&u->address, sizeof(u->address)) < 0) {
-		r = vmm__fail_errno("cannot make the socket %s", path);
-		goto close_fd;
-	}
-	if (stat(path, &st) < 0 || listen(u->fd, BACKLOG) < 0) {
-		r = vmm__fail_errno("cannot listen at %s", path);
-		(void)unlink(path);
-		goto close_fd;
-	}
-	u->device = st.st_dev;
-	u->inode = st.st_ino;
-	return 0;
-
-close_fd:
-	close(u->fd);
-	u->fd = -1;
-	return r;
-}
-
 static void unix_detach(void *state)
 {
 	struct unix_console *u = state;
-	const char *path = u->address.sun_path;
-	struct stat st;
 
 	client_close(u);
 	vmm_source_remove(u->source);
 	u->source = NULL;
 	vmm_timer_remove(u->retry);
 	u->retry = NULL;
-	/* Unless somebody has put something else there meanwhile. */
-	if (lstat(path, &st) == 0 && st.st_dev == u->device && st.st_ino == u->inode)
-		(void)unlink(path);
+	vmm__unix_unlink(&u->path);
 	close(u->fd);
 	u->fd = -1;
 }
@@ -207,10 +172,11 @@ static void unix_detach(void *state)
 static int unix_attach(void *state, struct vmm_console_port *port, struct vmm_loop *loop)
 {
 	struct unix_console *u = state;
-	int r = listen_at(u);
+	int r = vmm__unix_serve(&u->path, 0, BACKLOG);
 
 	if (r < 0)
 		return r;
+	u->fd = r;
 	u->port = port;
 	u->loop = loop;
 	r = vmm_loop_add_timer(loop, retry, u, &u->retry);
@@ -244,16 +210,15 @@ int vmm_console_open_unix(const char *path, struct vmm_chardev **ret_chardev)
 	struct unix_console *u;
 	int r;
 
-	if (!path || !ret_chardev || path[0] == '\0' || strlen(path) >= sizeof(u->address.sun_path))
-		return vmm__fail(-EINVAL, "a unix socket's path of 1 .. %zu bytes, and a place",
-				 sizeof(u->address.sun_path) - 1);
+	if (!path || !ret_chardev)
+		return vmm__fail(-EINVAL, "vmm_console_open_unix: a path and a place");
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return vmm__fail(-ENOMEM, "no memory for a unix socket console");
 	u->fd = -1;
-	u->address.sun_family = AF_UNIX;
-	memcpy(u->address.sun_path, path, strlen(path));
-	r = vmm_console_create(&unix_ops, u, ret_chardev);
+	r = vmm__unix_path_set(&u->path, path);
+	if (r == 0)
+		r = vmm_console_create(&unix_ops, u, ret_chardev);
 	if (r < 0)
 		free(u);
 	return r;

@@ -15,9 +15,9 @@
 
 #include <libvmm/device.h>
 #include "backends/net/net_priv.h"
-#include "backends/net/socket_priv.h"
 #include "core/config_priv.h"
 #include "core/error_priv.h"
+#include "core/unix_socket_priv.h"
 
 #define TURN_MAX	64		/* frames received in one turn */
 #define RETRY_NS	200000u		/* when the peer's queue is full */

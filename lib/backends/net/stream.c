@@ -15,9 +15,9 @@
 
 #include "backends/net/framing_priv.h"
 #include "backends/net/net_priv.h"
-#include "backends/net/socket_priv.h"
 #include "core/config_priv.h"
 #include "core/error_priv.h"
+#include "core/unix_socket_priv.h"
 
 #define RECONNECT_MS	1000u
 #define READ_MAX	(64u << 10)	/* bytes that one turn takes in */
@@ -295,16 +295,11 @@ static void stream_detach(void *state)
 
 static int start_listening(struct stream *s)
 {
-	int r;
+	int r = vmm__unix_serve(&s->path, 0, 1);
 
-	s->listen_fd = vmm__unix_socket(SOCK_STREAM);
-	if (s->listen_fd < 0)
-		return s->listen_fd;
-	r = vmm__unix_bind(s->listen_fd, &s->path);
 	if (r < 0)
 		return r;
-	if (listen(s->listen_fd, 1) < 0)
-		return vmm__fail_errno("cannot listen at \"%s\"", s->path.address.sun_path);
+	s->listen_fd = r;
 	return vmm_loop_add_fd(s->loop, s->listen_fd, EPOLLIN, listener_ready, s, &s->listener);
 }
 

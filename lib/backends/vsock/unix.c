@@ -12,8 +12,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,10 +66,10 @@ static int unix_connect(void *state, struct vmm_vsock_conn *conn)
 	if (u->nr_clients >= u->max_clients)
 		return -ENOSPC;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.*s_%u", (int)PATH_MAX_BYTES,
-		 u->path, vmm_vsock_conn_host_port(conn));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		 u->path.address.sun_path, vmm_vsock_conn_host_port(conn));
+	fd = vmm__unix_socket(SOCK_STREAM);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/* It is done at once, or not at all: a full backlog is EAGAIN (unix(7)). */
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		r = -errno;
@@ -121,44 +119,6 @@ static void tick(void *data)
 
 /* ---- life ---- */
 
-static int listen_at(struct vsock_unix *u)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct stat st;
-	int r;
-
-	u->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (u->fd < 0)
-		return vmm__fail_errno("cannot make a unix socket");
-	memcpy(address.sun_path, u->path, sizeof(address.sun_path));
-	if (bind(u->fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		r = vmm__fail_errno("cannot make the socket %s", u->path);
-		goto close_fd;
-	}
-	if (stat(u->path, &st) < 0 || listen(u->fd, BACKLOG) < 0) {
-		r = vmm__fail_errno("cannot listen at %s", u->path);
-		(void)unlink(u->path);
-		goto close_fd;
-	}
-	u->device = st.st_dev;
-	u->inode = st.st_ino;
-	return 0;
-
-close_fd:
-	close(u->fd);
-	u->fd = -1;
-	return r;
-}
-
-/* Unless somebody has put something else there meanwhile. */
-static void remove_file(const struct vsock_unix *u)
-{
-	struct stat st;
-
-	if (lstat(u->path, &st) == 0 && st.st_dev == u->device && st.st_ino == u->inode)
-		(void)unlink(u->path);
-}
-
 static void unix_detach(void *state)
 {
 	struct vsock_unix *u = state;
@@ -169,10 +129,9 @@ static void unix_detach(void *state)
 		vmm__unix_client_free(u->clients.next);
 	vmm_timer_remove(u->timer);
 	u->timer = NULL;
-	if (u->fd >= 0) {
-		remove_file(u);
+	vmm__unix_unlink(&u->path);
+	if (u->fd >= 0)
 		close(u->fd);
-	}
 	u->fd = -1;
 	u->link = NULL;
 	u->timer_set = u->refused = false;
@@ -181,10 +140,11 @@ static void unix_detach(void *state)
 static int unix_attach(void *state, struct vmm_vsock_link *link, struct vmm_loop *loop)
 {
 	struct vsock_unix *u = state;
-	int r = listen_at(u);
+	int r = vmm__unix_serve(&u->path, 0, BACKLOG);
 
 	if (r < 0)
 		return r;
+	u->fd = r;
 	u->link = link;
 	u->loop = loop;
 	r = vmm_loop_add_timer(loop, tick, u, &u->timer);
@@ -239,8 +199,9 @@ int vmm_vsock_open_unix(const struct vmm_vsock_unix_config *config, struct vmm_v
 	u->fd = -1;
 	u->max_clients = c.max_clients;
 	u->clients.next = u->clients.prev = &u->clients;
-	memcpy(u->path, c.path, strlen(c.path));
-	r = vmm_vsock_create(&unix_ops, u, ret_vsock);
+	r = vmm__unix_path_set(&u->path, c.path);
+	if (r == 0)
+		r = vmm_vsock_create(&unix_ops, u, ret_vsock);
 	if (r < 0)
 		free(u);
 	return r;

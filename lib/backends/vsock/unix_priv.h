@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <libvmm/vsock.h>
 
+#include "core/unix_socket_priv.h"
+
 #define UNIX_LINE	32u	/* "CONNECT 4294967295\r\n", and some blanks */
 
 /* A unix socket with a client of the host's, or one of ours that is a client to the host's. */
@@ -33,8 +35,7 @@ struct vsock_unix {
 	uint32_t nr_clients, max_clients;
 	struct unix_client clients;	/* the head of the list */
 	struct unix_client *serving;	/* whose socket is being looked at; NULL: it was freed */
-	uint64_t device, inode;		/* of the file that is ours to remove */
-	char path[108];			/* of struct sockaddr_un */
+	struct unix_path path;
 };
 
 /* ---- unix.c ---- */

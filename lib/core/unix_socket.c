@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* socket.c - sockets of the unix domain: names, making, removing (unix(7)). */
+/* unix_socket.c - sockets of the unix domain: names, making, listening, removing (unix(7)). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backends/net/socket_priv.h"
 #include "core/error_priv.h"
+#include "core/unix_socket_priv.h"
 
 int vmm__unix_path_set(struct unix_path *path, const char *text)
 {
@@ -52,6 +52,32 @@ void vmm__unix_unlink(struct unix_path *path)
 	    st.st_dev == path->device && st.st_ino == path->inode)
 		(void)unlink(path->address.sun_path);
 	path->inode = 0;
+}
+
+int vmm__unix_serve(struct unix_path *path, mode_t mode, int backlog)
+{
+	int fd = vmm__unix_socket(SOCK_STREAM), r;
+
+	if (fd < 0)
+		return fd;
+	/* The mode of a socket that is not bound yet is the mode it gets in the file system. */
+	if (mode != 0 && fchmod(fd, mode) < 0) {
+		r = vmm__fail_errno("cannot make a socket at \"%s\"", path->address.sun_path);
+		goto close_fd;
+	}
+	r = vmm__unix_bind(fd, path);
+	if (r < 0)
+		goto close_fd;
+	if (listen(fd, backlog) < 0) {
+		r = vmm__fail_errno("cannot listen at \"%s\"", path->address.sun_path);
+		vmm__unix_unlink(path);
+		goto close_fd;
+	}
+	return fd;
+
+close_fd:
+	close(fd);
+	return r;
 }
 
 int vmm__unix_dup(int fd, int type)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* socket_priv.h - sockets of the unix domain, for stream.c and dgram.c. */
-#ifndef BACKENDS_NET_SOCKET_PRIV_H
-#define BACKENDS_NET_SOCKET_PRIV_H
+/* unix_socket_priv.h - sockets of the unix domain, for backends and the debugger. */
+#ifndef CORE_UNIX_SOCKET_PRIV_H
+#define CORE_UNIX_SOCKET_PRIV_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
 
 struct unix_path {
@@ -23,6 +24,12 @@ int vmm__unix_socket(int type);
 
 /* Bind @fd there. -errno with words. */
 int vmm__unix_bind(int fd, struct unix_path *path);
+
+/*
+ * A stream socket that listens there, not blocking; its file has @mode, or what the umask makes of
+ * it when that is 0. -errno with words, and then there is no file.
+ */
+int vmm__unix_serve(struct unix_path *path, mode_t mode, int backlog);
 
 /* Remove what bind made, unless somebody else's is there now. */
 void vmm__unix_unlink(struct unix_path *path);
