@@ -228,6 +228,10 @@ static int scratch_open(const char *path, struct vmm_blk **ret_blk)
 		r = -errno;
 		goto destroy;
 	}
+	if (!S_ISREG(stat.st_mode)) {
+		r = -EINVAL;
+		goto destroy;
+	}
 
 	disk->pieces = calloc((size_t)stat.st_size / PIECE + 1, sizeof(*disk->pieces));
 	if (!disk->pieces) {
@@ -251,7 +255,9 @@ destroy:
 
 static int fail(const char *what, int r)
 {
-	fprintf(stderr, "%s: %s (%s)\n", what, vmm_last_error(), strerror(-r));
+	const char *words = vmm_last_error();	/* none when it was ours that failed */
+
+	fprintf(stderr, "%s: %s\n", what, words[0] ? words : strerror(-r));
 	return EXIT_FAILURE;
 }
 

@@ -8,8 +8,10 @@
  * an MMU on aarch64. Its machine is what is written here and nothing more: memory, a
  * processor, a screen, and a switch that ends it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <libvmm/memory.h>
 #include <libvmm/range.h>
 #include <libvmm/vcpu.h>
@@ -73,7 +75,11 @@ static void load(struct vmm *vm, const char *path)
 	FILE *file = fopen(path, "rb");
 	size_t n = file ? fread(image, 1, sizeof(image), file) : 0;
 
-	if (n == 0 || vmm_mem_write(vmm_memory(vm), START, image, n) < 0)
+	if (n == 0) {
+		fprintf(stderr, "%s: %s\n", path, !file || ferror(file) ? strerror(errno) : "it is empty");
+		exit(1);
+	}
+	if (vmm_mem_write(vmm_memory(vm), START, image, n) < 0)
 		die(path);
 	fclose(file);
 }
