@@ -36,6 +36,7 @@ void pair_add(void);
 void ports_add(void);
 void refuse_add(void);
 void vsock_add(void);
+void watchdog_add(void);
 
 /* End the scenario that runs. */
 noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -304,6 +304,7 @@ int main(int argc, char **argv)
 	features_add();		/* (the golden lists are of these kernels) */
 	net_add();
 	hotplug_add();
+	watchdog_add();
 #endif
 	devices_add();
 	balloon_add();
