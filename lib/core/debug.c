@@ -387,10 +387,17 @@ int vmm__debug_write_regs(struct vmm *vm, uint32_t vcpu, const uint8_t *block)
 
 #define PAGE	4096u
 
+static uint32_t breakpoint_bytes(void)
+{
+	const uint32_t n = vmm__arch_gdb()->breakpoint_bytes, most = sizeof(((struct soft_breakpoint *)0)->saved);
+
+	return n < most ? n : most;
+}
+
 /* With the lock: the bytes of a read that lie under breakpoints are those that were there. */
 static void uncover(const struct guest_debug *debug, uint64_t address, uint8_t *bytes, size_t len)
 {
-	const uint32_t n = vmm__arch_gdb()->breakpoint_bytes;
+	const uint32_t n = breakpoint_bytes();
 
 	for (uint32_t i = 0; i < debug->nr_soft; i++) {
 		for (uint32_t j = 0; j < n; j++) {
@@ -406,9 +413,10 @@ static void uncover(const struct guest_debug *debug, uint64_t address, uint8_t *
 static void cover(struct guest_debug *debug, uint64_t address, uint8_t *bytes, size_t len)
 {
 	const struct arch_gdb *arch = vmm__arch_gdb();
+	const uint32_t n = breakpoint_bytes();
 
 	for (uint32_t i = 0; i < debug->nr_soft; i++) {
-		for (uint32_t j = 0; j < arch->breakpoint_bytes; j++) {
+		for (uint32_t j = 0; j < n; j++) {
 			uint64_t offset = debug->soft[i].address + j - address;
 
 			if (offset >= len)

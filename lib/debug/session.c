@@ -267,7 +267,7 @@ static void vcont(struct session *s, const char *p)
 	bool named[THREADS_MAX] = { false };
 	uint64_t signal;
 	uint8_t action;
-	uint32_t thread;
+	uint32_t thread = 0;
 
 	memset(s->actions, THREAD_STAYS, sizeof(s->actions));
 	while (*p == ';') {
