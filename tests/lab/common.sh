@@ -9,7 +9,7 @@
 #   images/    initramfs and disks for guests           (guest-initrd, images)
 #   lab-x86/ lab-vtx/   an emulator and L1 snapshots    (lab-x86, lab-vtx)
 #   lab-aarch64/ lab-riscv64-SUITE/   a kernel, a sysroot, an emulator   (lab-aarch64, lab-riscv64)
-#   apt/       package lists of our own, when the system's do not do
+#   apt/ apt-all/   package lists of our own, when the system's do not do
 # A thing is made in a folder tmp.* beside its place, under a lock, and renamed when it is whole.
 
 : "${self:=${0##*/}}"
@@ -54,6 +54,15 @@ lab_apt_archive() {
 	local code; code=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
 		awk -v c="$code" '$2 == c && $3 == "main" { print $1; exit }'
+}
+
+# All parts of this release, as sources.list has them: those for security have their place beside the archive.
+lab_apt_sources() {
+	local code uri key='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+	code=$(. /etc/os-release; echo "${VERSION_CODENAME:-}")
+	uri=$(lab_apt_archive); uri=${uri%/}
+	[ -n "$code" ] && [ -n "$uri" ] || return 1
+	printf '%s\n' "deb $key $uri $code main" "deb $key $uri $code-updates main" "deb $key $uri-security $code-security main"
 }
 
 # ---- kernel modules, as an initramfs wants them ----
