@@ -77,6 +77,15 @@ bool vmm__debug_exit(struct vmm_vcpu *vcpu);
  */
 bool vmm__debug_crash(struct vmm_vcpu *vcpu);
 
+/* ---- for the files of the debugger, with the guest's lock ---- */
+
+/* Held, and all vCPUs parked. */
+bool vmm__debug_parked(const struct vmm *vm);
+
+/* The breakpoint in memory at @address, or NULL; and its removal from memory. */
+struct soft_breakpoint *vmm__debug_soft_find(struct guest_debug *debug, uint64_t address);
+void vmm__debug_soft_take_out(struct vmm *vm, const struct soft_breakpoint *b);
+
 /* With the guest. */
 void vmm__debug_finish(struct vmm *vm);
 
