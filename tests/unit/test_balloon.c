@@ -570,13 +570,14 @@ END_TEST
 
 START_TEST(each_tag_has_its_figure)
 {
+	enum { FIGURES = VIRTIO_BALLOON_S_HTLB_PGFAIL + 1 };	/* (newer headers have tags that are not ours) */
 	struct vmm_balloon_stats s;
 
-	for (uint16_t i = 0; i < VIRTIO_BALLOON_S_NR; i++)
+	for (uint16_t i = 0; i < FIGURES; i++)
 		put_figure(i, i, 1000u + i);
-	send_figures(0, 10 * VIRTIO_BALLOON_S_NR);
+	send_figures(0, 10 * FIGURES);
 	s = stats();
-	ck_assert_uint_eq(s.known, (1 << VIRTIO_BALLOON_S_NR) - 1);
+	ck_assert_uint_eq(s.known, (1 << FIGURES) - 1);
 	ck_assert_uint_eq(s.swap_in, 1000);
 	ck_assert_uint_eq(s.swap_out, 1001);
 	ck_assert_uint_eq(s.major_faults, 1002);
