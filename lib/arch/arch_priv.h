@@ -108,6 +108,15 @@ uint32_t vmm__arch_pin_routes(struct kvm_irq_routing_entry *entries, uint32_t ma
 /* What KVM_IRQ_LINE calls the pin @gsi. */
 uint32_t vmm__arch_irq_line(uint32_t gsi);
 
+/* The pins of an interrupt controller that is ours, or where KVM's irqfds make no edges. Any thread; they never wait for a guest. */
+struct arch_pins {
+	void (*set)(const struct arch_vm *vm, uint32_t gsi, bool level);
+	void (*pulse)(const struct arch_vm *vm, uint32_t gsi);
+};
+
+/* NULL: KVM_IRQ_LINE and irqfds do it all. Since vmm__arch_vm_complete(). @vm may be NULL. */
+const struct arch_pins *vmm__arch_pins(const struct arch_vm *vm);
+
 /* A message that a device sends. */
 struct arch_msi {
 	uint64_t address;

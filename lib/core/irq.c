@@ -87,10 +87,28 @@ void vmm__irq_free_pin(struct irqs *irqs, uint32_t gsi)
 int vmm__irq_set_line(struct irqs *irqs, uint32_t gsi, bool level)
 {
 	struct kvm_irq_level line = { .irq = vmm__arch_irq_line(gsi), .level = level };
+	const struct arch_pins *pins = vmm__arch_pins(irqs->arch);
 
+	if (pins) {
+		pins->set(irqs->arch, gsi, level);
+		return 0;
+	}
 	if (ioctl(irqs->vm_fd, KVM_IRQ_LINE, &line) < 0)
 		return vmm__fail_errno("cannot drive interrupt line %u", gsi);
 	return 0;
+}
+
+bool vmm__irq_pins_take_irqfds(const struct irqs *irqs)
+{
+	return !vmm__arch_pins(irqs->arch);
+}
+
+void vmm__irq_pulse(struct irqs *irqs, uint32_t gsi)
+{
+	const struct arch_pins *pins = vmm__arch_pins(irqs->arch);
+
+	if (pins)
+		pins->pulse(irqs->arch, gsi);
 }
 
 /* ---- message signalled interrupts ---- */

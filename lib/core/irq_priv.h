@@ -50,6 +50,13 @@ void vmm__irq_free_pin(struct irqs *irqs, uint32_t gsi);
 /* Drive a pin's wire. */
 int vmm__irq_set_line(struct irqs *irqs, uint32_t gsi, bool level);
 
+/*
+ * Whether an irqfd makes edges of a pin. False: the interrupt controller is ours, or this
+ * KVM's irqfds make none, and an edge is a vmm__irq_pulse().
+ */
+bool vmm__irq_pins_take_irqfds(const struct irqs *irqs);
+void vmm__irq_pulse(struct irqs *irqs, uint32_t gsi);
+
 /* A GSI that becomes an MSI once it is routed. -ENOSPC when none is left. */
 int vmm__irq_alloc_msi(struct irqs *irqs, uint32_t *ret_gsi);
 void vmm__irq_free_msi(struct irqs *irqs, uint32_t gsi);	/* takes the route out too */

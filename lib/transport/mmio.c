@@ -5,7 +5,7 @@
  * Control registers are 32 bits wide; what is read otherwise, or is not there,
  * is zero, and what is written otherwise is ignored (4.2.2.2). Notifications
  * are caught by KVM; interrupts are an eventfd on a pin of the interrupt
- * controller, as an edge.
+ * controller, as an edge, or a call where such a pin takes no irqfd.
  */
 #include <errno.h>
 #include <linux/virtio_mmio.h>
@@ -34,7 +34,7 @@ struct virtio_mmio {
 	vmm_gpa_t base;
 	uint32_t index;			/* of the window */
 	uint32_t gsi;
-	int irq_fd;
+	int irq_fd;			/* -1: the pin takes none */
 	uint32_t interrupts;		/* atomic: InterruptStatus */
 	struct doorbells doorbells;
 };
@@ -186,7 +186,10 @@ static void mmio_interrupt(struct virtio_mmio *mmio, uint32_t cause)
 
 	/* The cause before the edge: the handler reads it. */
 	__atomic_fetch_or(&mmio->interrupts, cause, __ATOMIC_ACQ_REL);
-	(void)!write(mmio->irq_fd, &one, sizeof(one));
+	if (mmio->irq_fd >= 0)
+		(void)!write(mmio->irq_fd, &one, sizeof(one));
+	else
+		vmm__irq_pulse(mmio->dev->host->irqs, mmio->gsi);
 }
 
 static void mmio_queue_interrupt(struct vmm_device *dev, uint32_t queue)
@@ -219,7 +222,8 @@ static int mmio_irq_init(struct virtio_mmio *mmio, struct irqs *irqs)
 {
 	int r = vmm__irq_alloc_pin(irqs, &mmio->gsi);
 
-	if (r < 0)
+	mmio->irq_fd = -1;
+	if (r < 0 || !vmm__irq_pins_take_irqfds(irqs))
 		return r;
 	mmio->irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (mmio->irq_fd < 0) {
@@ -240,7 +244,8 @@ free_pin:
 
 static void mmio_irq_release(struct virtio_mmio *mmio, struct irqs *irqs)
 {
-	(void)vmm__irqfd_deassign(irqs, mmio->gsi, mmio->irq_fd);
+	if (mmio->irq_fd >= 0)
+		(void)vmm__irqfd_deassign(irqs, mmio->gsi, mmio->irq_fd);
 	vmm__irq_free_pin(irqs, mmio->gsi);
 }
 
@@ -283,7 +288,8 @@ static int mmio_plug(struct vmm_device *dev)
 
 release_irq:
 	mmio_irq_release(mmio, host->irqs);
-	close(mmio->irq_fd);
+	if (mmio->irq_fd >= 0)
+		close(mmio->irq_fd);
 free_mmio:
 	free(mmio);
 	return r;
@@ -304,7 +310,8 @@ static void mmio_finish(struct vmm_device *dev)
 	struct virtio_mmio *mmio = dev->transport_state;
 
 	vmm__doorbells_finish(&mmio->doorbells);
-	close(mmio->irq_fd);
+	if (mmio->irq_fd >= 0)
+		close(mmio->irq_fd);
 	free(mmio);
 }
 

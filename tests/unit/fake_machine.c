@@ -75,6 +75,18 @@ int vmm__irq_set_line(struct irqs *irqs, uint32_t gsi, bool level)
 	return 0;
 }
 
+bool vmm__irq_pins_take_irqfds(const struct irqs *irqs)
+{
+	return !fake.own_pins;
+}
+
+void vmm__irq_pulse(struct irqs *irqs, uint32_t gsi)
+{
+	ck_assert(fake.own_pins);
+	ck_assert_uint_lt(gsi, 64);
+	fake.pulses[gsi]++;
+}
+
 int vmm__irq_alloc_msi(struct irqs *irqs, uint32_t *ret_gsi)
 {
 	for (uint32_t gsi = 24; gsi < FAKE_GSIS && !fake.refuse_gsis; gsi++) {

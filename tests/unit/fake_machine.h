@@ -49,6 +49,7 @@ struct fake_machine {
 	int irqfds[FAKE_GSIS];		/* the eventfd of a GSI, or -1 */
 	bool lines[64];
 	uint32_t line_changes;
+	uint32_t pulses[64];
 	bool gsi_used[FAKE_GSIS];
 	struct {
 		uint64_t address;
@@ -59,6 +60,7 @@ struct fake_machine {
 	uint32_t route_changes;
 
 	/* What it answers. */
+	bool own_pins;			/* the pins are not KVM's: no irqfds, but pulses */
 	bool refuse_ioevents;
 	bool refuse_gsis;
 	bool refuse_routes;

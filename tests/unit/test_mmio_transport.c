@@ -282,6 +282,31 @@ START_TEST(a_driver_brings_the_device_up_and_uses_it)
 }
 END_TEST
 
+/* The interrupt controller is the library's own: nothing of KVM's raises its pins. */
+START_TEST(where_a_pin_has_no_irqfd_each_interrupt_is_a_pulse)
+{
+	struct vmm_device_config config = device_config();
+
+	vmm__device_destroy(device.dev);
+	device = (struct fake_device){ 0 };
+	fake.own_pins = true;
+	ck_assert_int_eq(vmm__device_create(&fake.host, &config, &device.dev), 0);
+	ck_assert(vmm__device_mmio(device.dev, &base, &gsi));
+	ck_assert_int_eq(fake.irqfds[gsi], -1);
+
+	bring_up();
+	offer(1, 3);
+	ck_assert(fake_caught(base + VIRTIO_MMIO_QUEUE_NOTIFY, 4, 1));
+	fake_run();
+	ck_assert_uint_eq(driver_used(1), 1);
+	ck_assert_uint_eq(fake.pulses[gsi], 1);
+	vmm_device_set_config(device.dev, 0, "z", 1, true);
+	ck_assert_uint_eq(fake.pulses[gsi], 2);
+	ck_assert_uint_eq(reg(VIRTIO_MMIO_INTERRUPT_STATUS),
+			  VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
+}
+END_TEST
+
 START_TEST(what_was_offered_before_driver_ok_is_seen_without_a_notification)
 {
 	negotiate();
@@ -772,6 +797,7 @@ int main(void)
 	tcase_add_test(tcase, config_writes_reach_the_front_end_when_they_fit);
 	tcase_add_test(tcase, a_config_change_interrupts_a_live_driver);
 	tcase_add_test(tcase, a_driver_brings_the_device_up_and_uses_it);
+	tcase_add_test(tcase, where_a_pin_has_no_irqfd_each_interrupt_is_a_pulse);
 	tcase_add_test(tcase, what_was_offered_before_driver_ok_is_seen_without_a_notification);
 	tcase_add_test(tcase, notifications_work_without_an_ioeventfd_too);
 	tcase_add_test(tcase, notifying_a_queue_that_is_not_up_does_nothing);

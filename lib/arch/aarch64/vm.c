@@ -84,6 +84,11 @@ void vmm__arch_vm_destroy(struct arch_vm *vm)
 	free(vm);
 }
 
+const struct arch_pins *vmm__arch_pins(const struct arch_vm *vm)
+{
+	return NULL;
+}
+
 int vmm__arch_vm_complete(struct arch_vm *vm, const int *vcpu_fds, const struct vmm_mem *mem)
 {
 	int r = vm->irqchip ? vmm__gic_complete(vm) : 0;
