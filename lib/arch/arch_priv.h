@@ -245,6 +245,12 @@ struct arch_machine_host {
 	void (*request)(void *data, enum arch_request request);
 	/* The guest has let go of the devices in these PCI slots, a bit for each. Likewise. */
 	void (*ejected)(void *data, uint32_t slots);
+	/*
+	 * What firmware prints and reads on the console: that of the serial port. Any thread;
+	 * never blocks. Return the bytes taken or given, or -ENODEV: there is no such console.
+	 */
+	int (*console_write)(void *data, const void *bytes, size_t len);
+	int (*console_read)(void *data, void *bytes, size_t len);
 	void *data;
 };
 

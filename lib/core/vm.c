@@ -263,6 +263,25 @@ static void machine_request(void *data, enum arch_request request)
 	__atomic_store_n(&vm->request, exits[request], __ATOMIC_RELEASE);
 }
 
+/* Firmware prints and reads, on a vCPU in an exit. The port was connected before the start. */
+static int console_write(void *data, const void *bytes, size_t len)
+{
+	struct vmm *vm = data;
+
+	if (!vm->serial || !vm->serial_model->put)
+		return -ENODEV;
+	return (int)vm->serial_model->put(vm->serial, bytes, len);
+}
+
+static int console_read(void *data, void *bytes, size_t len)
+{
+	struct vmm *vm = data;
+
+	if (!vm->serial || !vm->serial_model->take)
+		return -ENODEV;
+	return (int)vm->serial_model->take(vm->serial, bytes, len);
+}
+
 static void pci_reset(void *data)
 {
 	machine_request(data, ARCH_RESET);
@@ -283,8 +302,11 @@ static void device_broken(void *data, const char *device, const char *why)
 static int make_machine(struct vmm *vm, const struct vmm_config *c)
 {
 	const struct arch_machine_host host = {
-		.vm = vm->arch, .mem = &vm->mem, .loop = vm->loop, .mmio = &vm->mmio, .ports = &vm->ports, .irqs = &vm->irqs,
-		.request = machine_request, .ejected = vmm__hotplug_ejected, .data = vm,
+		.vm = vm->arch, .mem = &vm->mem, .loop = vm->loop,
+		.mmio = &vm->mmio, .ports = &vm->ports, .irqs = &vm->irqs,
+		.request = machine_request, .ejected = vmm__hotplug_ejected,
+		.console_write = console_write,
+		.console_read = console_read, .data = vm,
 	};
 	int r = 0;
 

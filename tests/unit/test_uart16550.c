@@ -670,6 +670,64 @@ START_TEST(a_reset_keeps_what_was_sent_and_forgets_the_rest)
 }
 END_TEST
 
+/* ---- firmware, which uses the port beside its driver ---- */
+
+START_TEST(firmware_prints_in_order_and_whatever_state_the_driver_has_it_in)
+{
+	print("a");
+	ck_assert_uint_eq(vmm__uart_put(uart, "bc", 2), 2);
+	out(UART_LCR, UART_LCR_DLAB);
+	ck_assert_uint_eq(vmm__uart_put(uart, "d", 1), 1);
+	out(UART_LCR, UART_LCR_WLEN8);
+	out(UART_MCR, UART_MCR_LOOP);
+	ck_assert_uint_eq(vmm__uart_put(uart, "e", 1), 1);
+	ck_assert_uint_eq(in(UART_LSR) & UART_LSR_DR, 0);
+	out(UART_MCR, 0);
+	print("f");
+	run_for(5);
+	ck_assert_uint_eq(said_len, 6);
+	ck_assert_mem_eq(said, "abcdef", 6);
+}
+END_TEST
+
+START_TEST(firmware_is_told_how_much_was_taken_where_the_port_waits)
+{
+	static char book[OUT_SIZE + 100];
+
+	memset(book, 'x', sizeof(book));
+	room = 0;
+	ck_assert_uint_eq(vmm__uart_put(uart, book, sizeof(book)), OUT_SIZE);
+	ck_assert_uint_eq(vmm__uart_put(uart, book, 1), 0);
+	ck_assert_uint_eq(vmm_console_dropped(chardev), 0);
+	ck_assert_uint_eq(in(UART_LSR) & UART_LSR_THRE, 0);
+	run();
+	room = SIZE_MAX;
+	vmm_console_port_writable(port);
+	run_for(5);
+	ck_assert_uint_eq(vmm__uart_put(uart, book, 100), 100);
+	run_for(5);
+	ck_assert_uint_eq(said_len, sizeof(book));
+}
+END_TEST
+
+START_TEST(firmware_takes_what_was_typed_and_no_more)
+{
+	char bytes[8];
+
+	ck_assert_uint_eq(vmm__uart_take(uart, bytes, sizeof(bytes)), 0);
+	enable_fifo();
+	enable_interrupts(UART_IER_RDI);
+	ck_assert_uint_eq(type("hello"), 5);
+	ck_assert(wire);
+	ck_assert_uint_eq(vmm__uart_take(uart, bytes, 2), 2);
+	ck_assert_mem_eq(bytes, "he", 2);
+	ck_assert(wire);
+	ck_assert_uint_eq(vmm__uart_take(uart, bytes, sizeof(bytes)), 3);
+	ck_assert_mem_eq(bytes, "llo", 3);
+	ck_assert(!wire);
+}
+END_TEST
+
 START_TEST(a_port_that_cannot_be_made_leaves_nothing)
 {
 	struct vmm_console_config config = VMM_CONSOLE_CONFIG_INIT;
@@ -764,6 +822,9 @@ int main(void)
 	tcase_add_test(plain, short_messages_are_never_held_back);
 	tcase_add_test(plain, loopback_gives_back_what_is_sent_and_takes_nothing_from_outside);
 	tcase_add_test(plain, a_reset_keeps_what_was_sent_and_forgets_the_rest);
+	tcase_add_test(plain, firmware_prints_in_order_and_whatever_state_the_driver_has_it_in);
+	tcase_add_test(waiting, firmware_is_told_how_much_was_taken_where_the_port_waits);
+	tcase_add_test(plain, firmware_takes_what_was_typed_and_no_more);
 	tcase_add_test(plain, a_port_that_cannot_be_made_leaves_nothing);
 	tcase_add_test(plain, two_vcpus_and_the_loop_share_it);
 	suite_add_tcase(suite, plain);

@@ -34,6 +34,13 @@ struct serial_model {
 	 * for a guest that stopped, before the application is told.
 	 */
 	void (*flush)(void *port);
+
+	/*
+	 * What firmware prints and reads on this port without a driver; NULL: it does not.
+	 * Any thread; they never block. Return the bytes taken or given.
+	 */
+	size_t (*put)(void *port, const void *bytes, size_t len);
+	size_t (*take)(void *port, void *bytes, size_t len);
 };
 
 extern const struct serial_model vmm__serial_uart16550;

@@ -329,9 +329,21 @@ static void serial_flush(void *port)
 	vmm__uart_flush(port);
 }
 
+static size_t serial_put(void *port, const void *bytes, size_t len)
+{
+	return vmm__uart_put(port, bytes, len);
+}
+
+static size_t serial_take(void *port, void *bytes, size_t len)
+{
+	return vmm__uart_take(port, bytes, len);
+}
+
 const struct serial_model vmm__serial_uart16550 = {
 	.create = serial_create,
 	.destroy = serial_destroy,
 	.reset = serial_reset,
 	.flush = serial_flush,
+	.put = serial_put,
+	.take = serial_take,
 };

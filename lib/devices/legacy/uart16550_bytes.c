@@ -89,11 +89,10 @@ void vmm__uart_update_thre(struct uart16550 *u)
 /* With the lock. */
 void vmm__uart_write_byte(struct uart16550 *u, uint8_t byte)
 {
-	if (u->mcr & UART_MCR_LOOP) {
+	if (u->mcr & UART_MCR_LOOP)
 		(void)fifo_put(u, byte);
-	} else if (!vmm__serial_out_put(&u->out, byte)) {
+	else if (!vmm__serial_out_put(&u->out, byte))
 		vmm__console_drop(&u->port, 1);
-	}
 
 	/* The byte is gone at once, which is an interrupt again, now or soon. */
 	vmm__uart_update_thre(u);
@@ -159,4 +158,38 @@ const struct console_front vmm__uart_front = {
 void vmm__uart_flush(struct uart16550 *u)
 {
 	vmm__serial_out_flush(&u->out);
+}
+
+/* ---- for firmware ---- */
+
+size_t vmm__uart_put(struct uart16550 *u, const void *bytes, size_t len)
+{
+	const uint8_t *from = bytes;
+	size_t n = 0;
+
+	pthread_mutex_lock(&u->lock);
+	for (; n < len; n++) {
+		if (vmm__serial_out_put(&u->out, from[n]))
+			continue;
+		if (u->wait)
+			break;
+		vmm__console_drop(&u->port, 1);
+	}
+	vmm__uart_update_thre(u);
+	vmm__uart_update_wire(u);
+	pthread_mutex_unlock(&u->lock);
+	return n;
+}
+
+size_t vmm__uart_take(struct uart16550 *u, void *bytes, size_t len)
+{
+	uint8_t *to = bytes;
+	size_t n = 0;
+
+	pthread_mutex_lock(&u->lock);
+	while (n < len && u->fifo_len > 0)
+		to[n++] = vmm__uart_read_byte(u);
+	vmm__uart_update_wire(u);
+	pthread_mutex_unlock(&u->lock);
+	return n;
 }

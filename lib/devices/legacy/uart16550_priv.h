@@ -28,4 +28,11 @@ void vmm__uart_reset(struct uart16550 *uart);
  */
 void vmm__uart_flush(struct uart16550 *uart);
 
+/*
+ * Beside its registers: send bytes, as far as there is room where the port waits for that, and
+ * take what was received. Any thread. Return the bytes.
+ */
+size_t vmm__uart_put(struct uart16550 *uart, const void *bytes, size_t len);
+size_t vmm__uart_take(struct uart16550 *uart, void *bytes, size_t len);
+
 #endif
