@@ -5,7 +5,10 @@
 #ifndef LINUX_ARCH_H
 #define LINUX_ARCH_H
 
+#include <stdbool.h>
+
 #include <libvmm/boot.h>
+#include <libvmm/vmm.h>
 
 #include "files.h"
 
@@ -13,9 +16,16 @@
 #define SERIAL_CONSOLE	"ttyS0"
 #define EARLY_CONSOLE	"earlyprintk=ttyS0"
 #define USUAL_PROTOCOL	VMM_BOOT_PVH
+#define HAS_BUTTON	1
 #else
 #define EARLY_CONSOLE	"earlycon"
 #define USUAL_PROTOCOL	VMM_BOOT_IMAGE
+/* Whether the stock kernel has a driver for the power button. */
+#if defined(__riscv)
+#define HAS_BUTTON	0
+#else
+#define HAS_BUTTON	1
+#endif
 #if defined(__aarch64__)
 #define SERIAL_CONSOLE	"ttyAMA0"
 #else
@@ -36,6 +46,22 @@ static inline enum file_kind arch_kernel(uint32_t protocol)
 	default:
 		return FILE_VMLINUX;
 	}
+}
+
+/* Whether devices have message signalled interrupts: a PLIC takes none. */
+static inline bool arch_has_messages(void)
+{
+#ifdef __riscv
+	struct vmm_config config = VMM_CONFIG_INIT;
+	struct vmm *vm;
+
+	config.ram_bytes = 1 << 20;
+	config.irqchip = VMM_IRQCHIP_AIA;
+	if (vmm_create(&config, &vm) < 0)
+		return false;
+	vmm_destroy(vm);
+#endif
+	return true;
 }
 
 #endif

@@ -117,6 +117,28 @@ static uint64_t pc_of(const struct vmm_regs *regs)
 {
 	return regs->arch == VMM_ARCH_AARCH64 ? regs->aarch64.pc : 0;
 }
+#elif defined(__riscv)
+#define CRASHED_AT	NOWHERE
+
+/* Without paging, to code where no memory is: KVM fetches no instructions from a device, and gives up. */
+static void send_nowhere(struct guest *g)
+{
+	struct vmm_vcpu *vcpu = vmm_vcpu(g->vm, 0);
+	struct vmm_regs regs = VMM_REGS_INIT;
+
+	must(vmm_vcpu_read_regs(vcpu, &regs), "read registers");
+	CHECK(regs.arch == VMM_ARCH_RISCV64);
+	regs.riscv64.satp = 0;
+	regs.riscv64.mode = 1;
+	regs.riscv64.sie = 0;
+	regs.riscv64.pc = NOWHERE;
+	must(vmm_vcpu_write_regs(vcpu, &regs), "write registers");
+}
+
+static uint64_t pc_of(const struct vmm_regs *regs)
+{
+	return regs->arch == VMM_ARCH_RISCV64 ? regs->riscv64.pc : 0;
+}
 #endif
 
 /* The crashed guest starts again; on a PC it now takes a triple fault, which resets it. */
@@ -170,7 +192,10 @@ static void crash(const void *arg)
 	at_crash = worst_stall(&a, count, LINES);
 	guest_ends(&b, VMM_STOP_CRASHED, 10);
 	must(vmm_stop_info(b.vm, &info), "stop info");
-	CHECK(info.words[0] != '\0' && info.exit_reason != 0);
+	CHECK(info.words[0] != '\0');
+#ifndef __riscv
+	CHECK(info.exit_reason != 0);	/* (there the run itself fails, with no exit) */
+#endif
 	CHECK(pc_of(&info.regs) == CRASHED_AT);
 	note("crashed: %s", info.words);
 
