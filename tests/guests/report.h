@@ -31,6 +31,7 @@ enum {
 	PARAM_SEED	= 4,
 	PARAM_RAM	= 5,	/* bytes */
 	PARAM_END	= 6,	/* END_*: see ending.c */
+	PARAM_IRQCHIP	= 7,	/* enum vmm_irqchip */
 };
 
 enum {

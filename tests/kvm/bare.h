@@ -36,6 +36,11 @@
 #define CODE		0x40001000
 #define CODE_SPIN	"\x00\x00\x00\x14"		/* b . */
 #define CODE_SPIN_LEN	4
+#elif defined(__riscv)		/* supervisor mode, without translation */
+#define RAM_BASE	0x80000000ull
+#define CODE		0x80001000
+#define CODE_SPIN	"\x6f\x00\x00\x00"		/* j . */
+#define CODE_SPIN_LEN	4
 #endif
 
 static inline void bare_enter(struct vmm *vm, uint32_t index, const char *code, size_t len)
@@ -51,6 +56,8 @@ static inline void bare_enter(struct vmm *vm, uint32_t index, const char *code, 
 	regs.x86.rflags = 2;
 #elif defined(__aarch64__)
 	regs.aarch64.pc = CODE;
+#elif defined(__riscv)
+	regs.riscv64.pc = CODE;
 #endif
 	ck_assert_int_eq(vmm_vcpu_write_regs(vcpu, &regs), 0);
 }
