@@ -5,8 +5,9 @@
  *	hypervisor [PROGRAM]
  *
  * Runs a flat program in the calling thread: of 16 bits on x86_64, of EL1 without
- * an MMU on aarch64. Its machine is what is written here and nothing more: memory, a
- * processor, a screen, and a switch that ends it.
+ * an MMU on aarch64, of supervisor mode without translation on riscv64. Its machine is
+ * what is written here and nothing more: memory, a processor, a screen, and a switch that
+ * ends it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -47,6 +48,24 @@ static const unsigned char hello[] = {
 	0xfd, 0xff, 0xff, 0x17,	/*	b    next		*/
 	0x22, 0x20, 0x00, 0x39,	/* off:	strb w2, [x1, 8]	*/
 	0x00, 0x00, 0x00, 0x14,	/*	b    .			*/
+	'h', 'e', 'l', 'l', 'o', '\n', 0,
+};
+#elif defined(__riscv)
+#define RAM	0x80000000u
+#define START	(RAM + 0x1000)
+enum { RAM_BYTES = 640 << 10, SPACE = VMM_SPACE_MMIO, SCREEN = 0x9000000, SWITCH = 0x9000008 };
+
+static const unsigned char hello[] = {
+	0x17, 0x05, 0x00, 0x00,	/*	auipc a0, 0		*/
+	0x13, 0x05, 0x85, 0x02,	/*	addi a0, a0, 40		*/
+	0xb7, 0x05, 0x00, 0x09,	/*	lui  a1, 0x9000		*/
+	0x03, 0x46, 0x05, 0x00,	/* next: lbu a2, 0(a0)		*/
+	0x13, 0x05, 0x15, 0x00,	/*	addi a0, a0, 1		*/
+	0x63, 0x06, 0x06, 0x00,	/*	beqz a2, off		*/
+	0x23, 0x80, 0xc5, 0x00,	/*	sb   a2, 0(a1)		*/
+	0x6f, 0xf0, 0x1f, 0xff,	/*	j    next		*/
+	0x23, 0x84, 0x05, 0x00,	/* off:	sb   zero, 8(a1)	*/
+	0x6f, 0x00, 0x00, 0x00,	/*	j    .			*/
 	'h', 'e', 'l', 'l', 'o', '\n', 0,
 };
 #endif
@@ -97,6 +116,8 @@ static void begin(struct vmm_vcpu *vcpu)
 	regs.x86.rsp = START;
 #elif defined(__aarch64__)
 	regs.aarch64.pc = START;
+#elif defined(__riscv)
+	regs.riscv64.pc = START;
 #endif
 	if (vmm_vcpu_write_regs(vcpu, &regs) < 0)
 		die("registers");
