@@ -64,6 +64,8 @@ enum vmm_irqchip {
 	VMM_IRQCHIP_DEFAULT	= 0,	/* the best that this host has */
 	VMM_IRQCHIP_GIC_V2	= 2,	/* Arm: up to 8 vCPUs; some 60 MSIs, by a GICv2m frame */
 	VMM_IRQCHIP_GIC_V3	= 3,	/* Arm: with an ITS for MSIs */
+	VMM_IRQCHIP_AIA		= 4,	/* RISC-V: APLIC, and an IMSIC for MSIs */
+	VMM_IRQCHIP_PLIC	= 5,	/* RISC-V: no MSIs; the library's own, on any KVM */
 };
 
 #define VMM_VCPUS_MAX	255

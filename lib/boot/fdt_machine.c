@@ -23,7 +23,8 @@ void vmm__fdt_root(struct fdt *fdt, const struct fdt_machine *machine)
 	vmm__fdt_string(fdt, "model", "libvmm");
 	vmm__fdt_u32(fdt, "#address-cells", 2);
 	vmm__fdt_u32(fdt, "#size-cells", 2);
-	vmm__fdt_u32(fdt, "interrupt-parent", machine->intc);
+	if (!machine->intc_below)
+		vmm__fdt_u32(fdt, "interrupt-parent", machine->intc);
 	vmm__fdt_empty(fdt, "dma-coherent");
 }
 

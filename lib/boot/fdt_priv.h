@@ -17,7 +17,7 @@ struct machine_desc;
 struct vmm_mem;
 
 #define BOOT_TAIL	(128u << 10)	/* of the first region's end: the loader leaves it to lib/arch */
-#define FDT_ROOM	(128u << 10)	/* what is kept for a tree in guest memory */
+#define FDT_ROOM	(512u << 10)	/* what is kept for a tree in guest memory: 255 processors take half of it */
 
 /* ---- writing one ---- */
 
@@ -61,7 +61,8 @@ enum { FDT_IRQ_CELLS_MAX = 3 };
 struct fdt_machine {
 	const struct machine_desc *desc;
 	const struct vmm_mem *mem;
-	uint32_t intc;			/* phandle of the interrupt controller, parent of all */
+	uint32_t intc;			/* phandle of the interrupt controller, parent of all devices */
+	bool intc_below;		/* it has parents itself: the root does not name it, but a bus does */
 	uint32_t intc_address_cells;	/* its #address-cells; 0: it has none */
 	uint32_t msi;			/* phandle of what takes messages; 0: nothing does */
 	bool msi_map;			/* it wants to know who sends (msi-map), else msi-parent */
