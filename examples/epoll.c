@@ -2,7 +2,7 @@
 /*
  * epoll.c - two guests in the epoll loop of an application: no thread but the vCPUs'.
  *
- *	epoll KERNEL INITRD [CMDLINE...]
+ *	epoll KERNEL [INITRD [CMDLINE...]]
  *
  * Both guests share one struct vmm_loop, which stands in our epoll set beside their events, the
  * rings that hold their console output, standard input (typed to both) and a signalfd: Ctrl-C
@@ -221,15 +221,15 @@ int main(int argc, char **argv)
 	char cmdline[2048];
 	int r;
 
-	if (argc < 3) {
-		fprintf(stderr, "usage: epoll KERNEL INITRD [CMDLINE...]\n");
+	if (argc < 2) {
+		fprintf(stderr, "usage: epoll KERNEL [INITRD [CMDLINE...]]\n");
 		return 2;
 	}
 	snprintf(cmdline, sizeof(cmdline), "console=%s", vmm_serial_name());
 	for (int i = 3; i < argc; i++)
 		snprintf(cmdline + strlen(cmdline), sizeof(cmdline) - strlen(cmdline), " %s", argv[i]);
 	boot.kernel_path = argv[1];
-	boot.initrd_path = argv[2];
+	boot.initrd_path = argc > 2 ? argv[2] : NULL;
 	boot.cmdline = cmdline;
 
 	r = app_make(&app, &boot);
