@@ -6,6 +6,9 @@
  * up by its driver, and sleeps. Counted is the process's proportional set (PSS) but for
  * the mappings of guest RAM, guest by guest; also what the kernel's own meters
  * say, which everything else on the machine moves as well.
+ *
+ * And a thousand of them alive at once on one loop: how long until all are up, what each
+ * holds, and what all of them use of a processor while they sleep.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <libvmm/block.h>
 #include <libvmm/boot.h>
@@ -28,6 +33,7 @@
 #include "bench.h"
 
 enum { GUESTS = 100, RAM = 64 << 20, GOAL_KIB = 256, DISK_BYTES = 1 << 20 };
+enum { THOUSAND = 1000, FDS = 18 * THOUSAND + 200, IDLE_SECONDS = 10 };	/* each guest has 17 descriptors */
 
 /* ---- the guest's report: its devices are up ---- */
 
@@ -80,7 +86,7 @@ static const struct vmm_net_ops null_ops = {
 /* ---- one guest ---- */
 
 static int disk_fd;
-static struct vmm_ring *rings[GUESTS];
+static struct vmm_ring *rings[THOUSAND];
 
 static void add_devices(struct vmm *vm, uint32_t n)
 {
@@ -233,8 +239,85 @@ static int measure(const char *name, int shared)
 	return median > GOAL_KIB;
 }
 
+/* ---- a thousand of them ---- */
+
+#define GOAL_PERCENT	0.1	/* of a processor, all of them together while they sleep */
+
+/* What all threads of the process have used of a processor, ns. */
+static uint64_t process_cpu(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Descriptors, and memory for what a guest touches of its own: 0 when there is enough. */
+static int room_for_a_thousand(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		bench_die_errno("RLIMIT_NOFILE");
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max >= FDS)
+		return 0;
+	printf("a thousand guests: skipped: %u descriptors wanted (ulimit -n)\n", FDS);
+	return -1;
+}
+
+static int measure_thousand(const char *name, int shared)
+{
+	static struct vmm *vms[THOUSAND];
+	struct vmm_loop_config config = VMM_LOOP_CONFIG_INIT;
+	struct vmm_loop *loop;
+	uint64_t start, cpu;
+	double before, kernel, threads, fds, up_seconds, up_cpu, each, percent;
+
+	if (room_for_a_thousand() < 0)
+		return 0;
+	config.flags = VMM_LOOP_THREAD;
+	if (vmm_loop_create(&config, &loop) < 0)
+		bench_die("vmm_loop_create");
+	vms[0] = guest_up(loop, 0);
+	before = pss_beyond_ram();
+	kernel = kernel_kib();
+	start = bench_now();
+	cpu = process_cpu();
+	for (uint32_t i = 1; i < THOUSAND; i++)
+		vms[i] = guest_up(loop, i);
+	up_cpu = (double)(process_cpu() - cpu) / 1e9;
+	up_seconds = (double)(bench_now() - start) / 1e9;
+	each = (pss_beyond_ram() - before) / (THOUSAND - 1);
+	kernel = (kernel_kib() - kernel) / (THOUSAND - 1);
+	threads = count("/proc/self/task");
+	fds = count("/proc/self/fd");
+
+	sleep(1);
+	cpu = process_cpu();
+	start = bench_now();
+	sleep(IDLE_SECONDS);
+	percent = 100 * (double)(process_cpu() - cpu) / (double)(bench_now() - start);
+	for (uint32_t i = 0; i < THOUSAND; i++) {
+		if (vmm_state(vms[i]) != VMM_STATE_RUNNING)
+			bench_die("a guest does not run any more");
+		vmm_destroy(vms[i]);
+		vmm_ring_close(rings[i]);
+	}
+	(void)vmm_loop_destroy(loop);
+
+	printf("%u idle guests, %s: all up after %.1f s, of which %.1f of a processor; each %.0f KiB "
+	       "beyond its RAM (goal <= %u%s), kernel's meters %.0f KiB; "
+	       "%.0f threads, %.0f descriptors; asleep all use %.4f %% of a processor in %u s (goal <= %.1f%s)\n",
+	       THOUSAND, name, up_seconds, up_cpu, each, GOAL_KIB, each > GOAL_KIB ? " MISSED" : "", kernel, threads, fds,
+	       percent, IDLE_SECONDS, GOAL_PERCENT, percent > GOAL_PERCENT ? " MISSED" : "");
+	fflush(stdout);
+	return each > GOAL_KIB || percent > GOAL_PERCENT;
+}
+
 /* In a process of its own, so that one leaves nothing behind for the other. */
-static int measure_alone(const char *name, int shared)
+static int measure_alone(int (*what)(const char *name, int shared), const char *name, int shared)
 {
 	pid_t pid = fork();
 	int status;
@@ -242,7 +325,7 @@ static int measure_alone(const char *name, int shared)
 	if (pid < 0)
 		bench_die_errno("fork");
 	if (pid == 0)
-		exit(measure(name, shared));
+		exit(what(name, shared));
 	if (waitpid(pid, &status, 0) < 0)
 		bench_die_errno("waitpid");
 	return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
@@ -259,7 +342,8 @@ int main(void)
 	disk_fd = mkstemp(path);
 	if (disk_fd < 0 || unlink(path) < 0 || ftruncate(disk_fd, DISK_BYTES) < 0)
 		bench_die_errno("disk");
-	r |= measure_alone("a loop of its own", 0);
-	r |= measure_alone("all on one loop", 1);
+	r |= measure_alone(measure, "a loop of its own", 0);
+	r |= measure_alone(measure, "all on one loop", 1);
+	r |= measure_alone(measure_thousand, "all on one loop", 1);
 	return r;
 }
