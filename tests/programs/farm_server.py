@@ -26,17 +26,18 @@ class Answer:
 
 
 class Server:
-    """The program with @count workers, each with a disk, on one network."""
+    """The program with @count workers, each with a disk, on one network; or with the guests of @text."""
 
     program = guest = None      # set by the test
 
-    def __init__(self, count=2, more="", top="", folder=None, options=()):
+    def __init__(self, count=2, more="", top="", folder=None, options=(), text=None):
         self.keep = folder is not None
         self.folder = folder or tempfile.mkdtemp(prefix="farm-test.")
         self.config = self.folder + "/farm.conf"
         with open(self.config, "w", encoding="ascii") as file:
-            file.write(f"listen = 127.0.0.1:0\n{top}\n[guest w]\nkernel = {self.guest}\nmemory = 16M\ncount = {count}\n"
-                       f"disk = disk-%n\ndisk-size = 32K\nnet = switch\nbackoff-ms = 300\n{more}\n")
+            file.write(f"listen = 127.0.0.1:0\n{top}\n")
+            file.write(text or f"[guest w]\nkernel = {self.guest}\nmemory = 16M\ncount = {count}\ndisk = disk-%n\n"
+                       f"disk-size = 32K\nnet = switch\nbackoff-ms = 300\n{more}\n")
         self.process = subprocess.Popen([self.program, *options, self.config], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
         try:
