@@ -120,7 +120,7 @@ static void setup(void)
 
 	settled = 0;
 	server = 0;
-	strcpy(dir, "nbd.XXXXXX");
+	strcpy(dir, P_tmpdir "/nbd.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(sock, sizeof(sock), "%s/socket", dir);
 	snprintf(file, sizeof(file), "%s/disk", dir);
